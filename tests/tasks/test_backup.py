@@ -156,6 +156,48 @@ def test_a_plain_file_out_and_in(flashed: SimBoard, tmp_path: Path, command: Com
     assert flashed.cells()[0x300000:0x305000] == before[:0x5000]
 
 
+def test_a_file_of_a_part_goes_where_it_came_from(flashed: SimBoard, tmp_path: Path, command: Command) -> None:
+    before = flashed.cells()
+    for name, words, at in (
+        ("boot.bin", "0x0-0x10000", 0x100),
+        ("wifi.bin", "wifi", PARAMS.start),
+        ("files.bin", "0x200000-0x203000", 0x200000),
+    ):
+        command("backup", flashed.port, f"regions={words}", f"file={tmp_path / name}").ok()
+        change(flashed, at, b"\0" * 30)
+        done = command("restore", flashed.port, "yes=1", f"backup={tmp_path / name}", f"regions={words}", "boot=off")
+        assert done.ok().wrote
+        assert flashed.cells() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("0x200000-0x204000", "12,288 bytes are neither the whole flash of this board nor what regions="),
+        ("0x200000-0x202000,wifi", "names, 2 regions"),
+        ("lfs", "regions=lfs: the partition table of this NodeMCU has none"),
+        ("0x3ff000-0x402000", "the flash ends at 0x400000"),
+    ],
+)
+def test_a_file_that_does_not_fit_its_regions_is_refused_with_both(
+    flashed: SimBoard, tmp_path: Path, command: Command, words: str, told: str
+) -> None:
+    before, path = flashed.cells(), tmp_path / "part.bin"
+    path.write_bytes(bytes(0x3000))
+    done = command("restore", flashed.port, "yes=1", f"backup={path}", f"regions={words}").failed("bad-value")
+    assert told in done.err
+    assert "say with regions=" not in done.err
+    assert flashed.cells() == before
+
+
+def test_an_area_that_the_firmware_does_not_have_is_called_that(flashed: SimBoard, command: Command) -> None:
+    command("backup", flashed.port).ok()
+    for words in (["backup"], ["erase", "yes=1"], ["restore", "yes=1"]):
+        done = command(*words, flashed.port, "regions=lfs").failed("bad-value")
+        assert "regions=lfs: the partition table of this NodeMCU has none" in done.err
+        assert "it has spiffs" in done.err
+
+
 def test_what_cannot_be_restored_is_refused_before_anything_is_written(
     project: Project, flashed: SimBoard, tmp_path: Path, command: Command
 ) -> None:

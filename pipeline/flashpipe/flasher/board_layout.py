@@ -116,6 +116,11 @@ def resolve(
             regions.append(Region(0, flash_size))
         else:
             named = [area.region for area in known if area.name in KEPT_AREAS[word]]
+            there = [name for name, names in KEPT_AREAS.items() if any(area.name in names for area in known)]
+            if not named and any(area.name == "partition_table" for area in known):
+                raise BadValueError(
+                    f"regions={word}: the partition table of this NodeMCU has none", f"it has {', '.join(there)}"
+                )
             if not named:
                 raise BadValueError(
                     f"regions={word}: where that lies is not known for what this flash holds",

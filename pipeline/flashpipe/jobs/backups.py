@@ -10,7 +10,6 @@ from flashpipe.board.loader.device import Device
 from flashpipe.errors import BackupMissingError, BadValueError, ConfirmationError, RecordError
 from flashpipe.files import is_replaceable, read_regular, write_atomic
 from flashpipe.firmware.overrides import Overrides
-from flashpipe.flash import Region
 from flashpipe.flasher.backup import about, save_regions
 from flashpipe.flasher.board_layout import words_of
 from flashpipe.flasher.checks import check_mac
@@ -110,7 +109,8 @@ def restore_board(board: BoardRun) -> None:
         session = board.session()
         device = session.connected()
         source, what = _source(board, device)
-        selection = session.retry(lambda: choose(session, source, words, allow))
+        chosen = words if source.stored or source.whole else ()  # a file of a part stands where they say
+        selection = session.retry(lambda: choose(session, source, chosen, allow))
         board.confirm(f"overwrites the flash of board {device.mac} with {what}")
         return restore(session, source, selection, policy)
 
@@ -167,13 +167,20 @@ def _from_file(board: BoardRun, path: Path, device: Device) -> RestoreSource:
         data = read_regular(path, LARGEST)
     except OSError as error:
         raise RecordError(f"{path}: cannot be read: {error.strerror}") from error
-    places = [word for word in words_of(board.command.variables.text("regions")) if isinstance(word, Region)]
-    at = places[0].start if len(places) == 1 and places[0].size == len(data) else 0
-    if not places and len(data) > (device.flash_size or len(data)):  # of a larger flash, which is told where it is put
+    size, text = device.flash_size or 0, board.command.variables.text("regions")
+    if len(data) == size or (not text and len(data) > size > 0):  # of a larger flash: that is told where it is put
         return file_source(path, data, 0, len(data))
-    if not at and len(data) != device.flash_size:
+    if not text:
         raise BadValueError(
             f"backup={path.name}: {len(data):,} bytes are not the whole flash of this board",
             "say with regions=START-END where they stood; firmware images are for `flash image=`",
         )
-    return file_source(path, data, at, device.flash_size or 0)
+    places, _ = board.session().retry(lambda: named_regions(board, device))
+    if [place.size for place in places] != [len(data)]:
+        named = f"{len(places)} regions" if len(places) > 1 else f"{places[0].size:,} bytes"
+        raise BadValueError(
+            f"backup={path.name}: {len(data):,} bytes are neither the whole flash of this board nor what "
+            f"regions={text} names, {named}",
+            "name with regions= the one region that they were read from",
+        )
+    return file_source(path, data, places[0].start, size)
