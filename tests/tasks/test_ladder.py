@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -105,3 +106,30 @@ def test_a_difference_is_not_blamed_on_the_line(flash: Callable[..., Done], proj
     done = project.flashpipe("verify", *words).failed("verify-failed")
     assert "0x002000" in done.text
     assert tried(done) == []
+
+
+def test_a_rate_that_failed_is_tried_again_after_a_month_and_not_before(project: Project, tmp_path: Path) -> None:
+    image, rates = tmp_path / "image.bin", project.state / "rates.json"
+    image.write_bytes(Builder().boot([(0x40100000, Random(1).randbytes(60000))]))
+    board = SimBoard(tmp_path / "flash").but("&fault=bad-baud:460800")
+
+    def tries() -> list[str]:
+        done = project.doit(
+            "flash", "profile=nodemcu-devkit", f"image={image}", board.port, "boot=off", "baud=auto", "force=1"
+        )
+        assert board.holds(image), done.text
+        return tried(done.ok())
+
+    def age(days: float) -> None:
+        record = json.loads(rates.read_text())
+        ((_, adapter),) = record["adapters"].items()
+        ((_, noted),) = adapter["boards"].items()
+        assert noted["failed"] == 921600
+        noted["at"] -= days * 24 * 3600
+        rates.write_text(json.dumps(record))
+
+    assert tries() == ["460800 baud"]
+    age(days=29.9)
+    assert tries() == []
+    age(days=0.2)
+    assert tries() == ["460800 baud"], "the adapter may be another one by now"
