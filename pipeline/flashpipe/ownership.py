@@ -12,6 +12,7 @@ Where the system has no owners (Windows), nothing is checked; where a file syste
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -19,7 +20,7 @@ from contextlib import suppress
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from flashpipe.errors import NotTrustedError
 from flashpipe.files import read_json, state_folder, write_atomic
@@ -77,6 +78,18 @@ def look(path: Path, root: Path | None = None) -> Finding:
         findings += _chain(resolved, real_top)
     worst = max(findings, key=lambda one: list(Standing).index(one.standing), default=None)
     return worst if worst is not None else Finding(Standing.OWN, path)
+
+
+def read_own_json(path: Path) -> Any:
+    """What a file of JSON holds that nobody else can have written.
+
+    Raises:
+        OSError, ValueError: as `read_json`; it cannot be read, or others can write it.
+    """
+    finding = look(path)
+    if finding.standing is not Standing.OWN:
+        raise PermissionError(errno.EACCES, finding.why, str(path))
+    return read_json(path)
 
 
 def require_own(path: Path, root: Path | None = None) -> Path:

@@ -92,6 +92,23 @@ def test_a_key_that_cannot_be_used_is_told_and_made_anew(
     assert seal.user_key() == again
 
 
+@pytest.mark.skipif(os.name != "posix", reason="rights of POSIX")
+def test_a_state_folder_that_others_can_write_is_told_once_and_counts_for_nothing(
+    own_state: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_state.chmod(0o777)
+    for _ in range(2):
+        journal.write(JournalEntry(MAC, state="clean", plan="x"))
+    assert journal.read(MAC) == JournalEntry(MAC)
+    (told,) = caplog.messages
+    assert f"{own_state}: what is kept there of boards and ports counts for nothing" in told
+    assert "can be written by everybody" in told
+    assert f"chmod go-w {own_state}" in told
+    monkeypatch.setenv("FLASHPIPE_TRUST", str(own_state))
+    journal.write(JournalEntry(MAC, state="clean", plan="x"))
+    assert journal.read(MAC).plan == "x"
+
+
 def test_a_foreign_journal_loses_what_it_says(own_state: Path) -> None:
     journal.write(JournalEntry(MAC, state="clean", plan="x"))
     assert journal.read(MAC).state == "clean"

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import RecordError
-from flashpipe.files import is_there, read_regular, state_folder, write_atomic
-from flashpipe.ownership import Standing, look
+from flashpipe.files import STATE_VARIABLE, is_there, read_regular, state_folder, write_atomic
+from flashpipe.ownership import TRUST_VARIABLE, Standing, described, look
 from flashpipe.values import dataclass
 
 FIELD: Final = "seal"
@@ -72,7 +72,28 @@ def _seal(plain: Mapping[str, object], key: Key) -> str:
 
 def user_key(*, make: bool = False) -> Key | None:
     """The user's key; with `make` it is made where there is none. None where none can be kept from others' eyes."""
-    return _read_key(state_folder() / _NAME) or (_make_key(state_folder() / _NAME) if make else None)
+    path = state_folder() / _NAME
+    key = _read_key(path) or (_make_key(path) if make else None)
+    if key is None and make:
+        _tell_why(path)
+    return key
+
+
+@lru_cache
+def _tell_why(path: Path) -> None:
+    """Say, once, that others can write the state folder: then nobody knows who has written what lies there."""
+    finding = look(path)
+    if finding.standing is Standing.OWN:
+        return
+    cure = f"`chmod go-w {finding.path}`" if finding.standing is Standing.FOREIGN else f"{TRUST_VARIABLE}={path.parent}"
+    _log(
+        "%s: what is kept there of boards and ports counts for nothing, for %s: %s, or set %s=DIR to keep it elsewhere",
+        path.parent, described(path.parent, finding), cure, STATE_VARIABLE,
+    )  # fmt: skip
+
+
+def _log(text: str, *values: object) -> None:
+    import_module("logging").getLogger(__name__).warning(text, *values)
 
 
 def _read_key(path: Path) -> Key | None:
@@ -131,7 +152,7 @@ def _put_aside(path: Path) -> None:
             return
         aside = path.with_name(f"{_NAME}.unusable")
         path.replace(aside)
-        import_module("logging").getLogger(__name__).warning(
+        _log(
             "%s cannot be used (%d bytes, mode %o): kept as %s, a new one is made; records that it has sealed count as "
             "not written by you",
             path, status.st_size, status.st_mode & 0o777, aside.name,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,13 @@ def test_a_port_without_a_profile_forgets_no_profile() -> None:
     PortMemory().remember("a", MAC, "kitchen")
     PortMemory().remember("b", MAC)
     assert PortMemory().key_for("kitchen") == "a"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights of POSIX")
+def test_what_others_can_have_written_chooses_no_port() -> None:
+    PortMemory().remember("a", MAC, "kitchen")
+    PortMemory().path.parent.chmod(0o777)
+    assert PortMemory().key_for("kitchen") is None
 
 
 def test_two_at_once_do_not_lose_each_other() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,15 @@ def test_what_held_is_used_at_once() -> None:
     assert (baud, auto.known) == (1500000, True)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="rights of POSIX")
+def test_what_others_can_have_written_is_not_believed() -> None:
+    rates()[0].held(1500000)
+    path().parent.chmod(0o777)
+    assert rates()[1] == USUAL
+    path().parent.chmod(0o700)
+    assert rates()[1] == 1500000
+
+
 def test_what_is_known_is_not_written_again() -> None:
     rates()[0].held(1500000)
     before = path().stat()
@@ -69,6 +79,15 @@ def test_a_rate_that_failed_is_refused_for_a_month_and_all_above_it_with_it() ->
     assert rates(now=1e9 + REFUSED_S - 1)[0].above(USUAL) == [921600, 1000000]
     assert rates(now=1e9 + REFUSED_S + 1)[0].above(USUAL) == list(STEPS)
     assert rates(OTHER)[0].above(USUAL) == list(STEPS), "of another board nothing is known"
+
+
+def test_what_failed_longer_ago_does_not_come_back_with_what_fails_now() -> None:
+    rates()[0].failed(921600)
+    later = 1e9 + REFUSED_S + 1
+    auto, baud = rates(now=later)
+    assert auto.above(baud) == list(STEPS)
+    auto.failed(2000000)
+    assert rates(now=later + 1)[0].above(USUAL) == [921600, 1000000, 1500000]
 
 
 def test_a_clock_that_went_back_refuses_nothing_for_years() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -255,6 +256,16 @@ def test_another_board_on_the_adapter_is_written_as_declared() -> None:
     again = Bench()
     again.fallbacks.board_identified(MAC)
     assert again.fallbacks.settings == LinkSettings(115200, block=0x400), "what is known of the board itself"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights of POSIX")
+def test_a_way_that_others_can_have_written_is_not_taken(own_state: Path) -> None:
+    declared = as_declared(460800, "")
+    link_memory.remember(PORT, MAC, declared, LinkSettings(115200, "W3600"))
+    (own_state / "ways.json").chmod(0o666)
+    assert link_memory.recall(PORT, declared) is None
+    (own_state / "ways.json").chmod(0o600)
+    assert link_memory.recall(PORT, declared) == (MAC, LinkSettings(115200, "W3600"))
 
 
 def test_a_damaged_memory_is_no_failure(own_state: Path) -> None:

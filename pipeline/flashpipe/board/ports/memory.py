@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from flashpipe import files
 from flashpipe.errors import RecordError
+from flashpipe.ownership import read_own_json
 from flashpipe.values import dataclass
 
 _VERSION: Final = 1
@@ -75,7 +76,7 @@ class PortMemory:
 
     def _load(self) -> None:
         try:
-            record = files.read_json(self.path)
+            record = read_own_json(self.path)
             ports = {str(key): _seen(entry) for key, entry in record["ports"].items()}
             profiles = {str(name): str(key) for name, key in record["profiles"].items()}
         except OSError:

@@ -19,6 +19,7 @@ from flashpipe import files
 from flashpipe.board.ports.baud_rates import LIMIT_PERCENT, MAXIMUM, chip_rate, error_percent
 from flashpipe.board.session.link_memory import adapter
 from flashpipe.errors import RecordError
+from flashpipe.ownership import read_own_json
 from flashpipe.values import dataclass
 
 USUAL: Final = 460_800
@@ -91,15 +92,17 @@ class AutoRate:
         rate = memory["profiles"].get(self.profile, 0) if board is None else board["rate"]
         return rate if rate in self._possible() else USUAL
 
-    def above(self, rate: int) -> list[int]:
-        """Rates that may be tried, the lowest first; none where one has failed in this run."""
+    def above(self, rate: int, mac: str = "") -> list[int]:
+        """Rates that may be tried, the lowest first; none where one has failed in this run. `mac`: of another board."""
         if self.failures:
             return []
-        board = _read(self.key)["boards"].get(self.mac)
-        refused = 0
-        if board is not None and board["failed"] and abs(self.clock() - board["at"]) < REFUSED_S:
-            refused = board["failed"]
+        board = _read(self.key)["boards"].get(mac or self.mac)
+        refused = self._refused(board) if board is not None else 0
         return [step for step in self._possible() if step > rate and not (refused and step >= refused)]
+
+    def _refused(self, board: _Board) -> int:
+        """The lowest rate that is not tried on a board, for it has failed within the last month; 0 if none has."""
+        return board["failed"] if abs(self.clock() - board["at"]) < REFUSED_S else 0
 
     def below(self, rate: int) -> int:
         """Where to go from a rate that failed: one step down, and after a second failure to the usual rate."""
@@ -161,7 +164,7 @@ class AutoRate:
         before = memory["boards"].pop(self.mac, _Board(rate=0, failed=0, at=0.0, clock=0.0))
         memory["boards"][self.mac] = _Board(
             rate=before["rate"] if rate is None else rate,
-            failed=min((one for one in (before["failed"], failed) if one), default=0),
+            failed=min((one for one in (self._refused(before), failed) if one), default=0),
             at=self.clock() if failed else before["at"],
             clock=clock or before["clock"],
         )
@@ -188,7 +191,7 @@ def _read(key: str) -> _Adapter:
 
 def _load() -> dict[str, object]:
     try:
-        record = files.read_json(_path())
+        record = read_own_json(_path())
         return dict(record["adapters"]) if record["version"] == _VERSION else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}

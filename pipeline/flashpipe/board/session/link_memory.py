@@ -17,6 +17,7 @@ from flashpipe.board.loader.frames import BLOCK
 from flashpipe.board.ports import discovery
 from flashpipe.board.ports.names import canonical, is_url
 from flashpipe.errors import RecordError
+from flashpipe.ownership import read_own_json
 from flashpipe.values import dataclass
 
 _VERSION: Final = 1
@@ -100,7 +101,7 @@ def _path() -> Path:
 
 def _load() -> dict[str, Any]:
     try:
-        record = files.read_json(_path())
+        record = read_own_json(_path())
         return dict(record["adapters"]) if record["version"] == _VERSION else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
