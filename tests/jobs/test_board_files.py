@@ -35,7 +35,11 @@ def test_files_go_there_and_come_back(files: Command, project: Project, monkeypa
     assert "3 files sent; it was not restarted" in done.text
     (project.folder / "com,ma.txt").write_bytes(M1)
     assert "com,ma.txt" in files("put=com,ma.txt,init.lua").ok().out
-    files("rm=com?ma.txt", "yes=1").ok()
+    (project.folder / "com,ma.txt").unlink()
+    assert "com,ma.txt  " in files("get=com,ma.txt,init.lua", "yes=1").ok().out
+    assert (project.folder / "com,ma.txt").read_bytes() == M1
+    files("get=com,ma.txt", "as=one.txt").ok()
+    files("rm=com,ma.txt").ok()
     assert "m2.dat" in files().ok().out
     assert "was there" in files("put=lua/m1.lua").ok().out
     assert files("cat=init.lua").ok().out.endswith('print("hi")\n')

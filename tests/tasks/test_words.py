@@ -58,6 +58,9 @@ def folder(tmp_path: Path) -> Path:
         ("ls", "files"),
         ("files put a.lua b.lua --as x -p COM3", "files put=a.lua,b.lua as=x port=COM3"),
         ("files df kitchen", "files profile=kitchen"),
+        ("files get -p COM3 -- -rf --json a=b kitchen", "files get=-rf,--json,a=b,kitchen port=COM3"),
+        ("rm -- -rf", "files rm=-rf"),
+        ("files cat a -v 2", "-v 2 files cat=a"),
         ("mkfs kitchen", "format profile=kitchen"),
         ("version", "--version"),
         ("fw.bin", "inspect fw.bin"),
@@ -110,6 +113,10 @@ def test_what_is_typed_is_understood(typed: str, meant: str, folder: Path) -> No
         ("gone.bin", "check the path"),
         ("fw.bin image -q", "flashpipe image fw.bin -q"),
         ("upload t.lua fw.bin", "`flashpipe files put t.lua`"),
+        ("files rm -rf init.lua", "flashpipe files rm -- -rf"),
+        ("files rm -r init.lua", "flashpipe files rm -- -r"),
+        ("files rm -f init.lua", "flashpipe files rm -- -f"),
+        ("files cat --foo -p COM3", "flashpipe files cat -- --foo"),
     ],
 )
 def test_what_means_two_things_or_none_is_refused_with_the_right_words(typed: str, says: str, folder: Path) -> None:

@@ -9,17 +9,14 @@ import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from flashpipe import terminal
 from flashpipe.errors import BadValueError, UnknownVariableError, UsageError
-from flashpipe.jobs.option_words import is_option, read_option
+from flashpipe.jobs.option_words import END, is_option, read_option
 from flashpipe.jobs.variables import VariableKind
 from flashpipe.units import parse_bool
 from flashpipe.values import dataclass
-
-_END: Final = "--"
-"""What follows is no option."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +89,8 @@ class _Reader:
     def read(self) -> None:
         while self.waiting:
             word = self.waiting.pop(0)
-            if word == _END:
-                self.rest += self.waiting if self.options is None else [_END, *self.waiting]
+            if word == END:
+                self.rest += self.waiting if self.options is None else [END, *self.waiting]
                 return
             if self.options is not None and word in self.options:
                 behind = int(self.options[word])

@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
     if argv is None and words[:1] and words[0] in SHOW:
         terminal.end_with_reader()
     audience.forget()
-    terminal.quiet = not terminal.QUIET.isdisjoint(words)
+    terminal.quiet = not terminal.QUIET.isdisjoint(_options(words))
     status = 1  # of a defect, which ends in a traceback
     try:
         with limits_told():
@@ -84,6 +84,11 @@ def main(argv: list[str] | None = None) -> int:
     finally:
         status = audience.close(status)
     return status
+
+
+def _options(words: list[str]) -> list[str]:
+    """The words among which options are looked for."""
+    return words[: words.index("--")] if "--" in words else words
 
 
 def _run(words: list[str]) -> int:
@@ -121,7 +126,7 @@ def _refused(error: PipelineError, words: list[str]) -> int:
 def _show_document(error: PipelineError, words: list[str]) -> None:
     """Where a program wants to read how it went, say so."""
     pairs = zip(words, words[1:], strict=False)  # noqa: RUF007  itertools would be loaded for it
-    if {"--json", "format=json", "--format=json"} & set(words) or ("--format", "json") in pairs:
+    if {"--json", "format=json", "--format=json"} & set(_options(words)) or ("--format", "json") in pairs:
         terminal.write(import_module("flashpipe.text.documents").render((), [error]) + "\n")
 
 
@@ -147,7 +152,7 @@ def _spelled_out(words: list[str]) -> list[str]:
         return _spelled_out(["help", words[1]])
     if words == ["help", "upload"]:  # a word of other tools: a firmware is flashed, any other file sent
         return ["help", "files"]
-    if words and words[0] not in COMMANDS and words[1:] and {"-h", "--help"} & set(words[1:]):
+    if words and words[0] not in COMMANDS and words[1:] and {"-h", "--help"} & set(_options(words)[1:]):
         return ["help", words[0]]
     return words
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -48,7 +48,7 @@ def asked(board: BoardRun) -> str:
     if len(verbs) > 1:
         raise BadValueError(f"{'=… and '.join(verbs)}=…: one thing at a time", "give one command after the other")
     named = next((verb for verb in verbs if verb in VERBS), "")
-    if variables.text("as") and (named not in {"put", "get"} or len(_words(board, named)) != 1):
+    if variables.text("as") and (named not in {"put", "get"} or (named == "put" and len(_to_send(board)) != 1)):
         raise BadValueError("as= gives one file another name", "say put=FILE as=NAME, or get=NAME as=FILE")
     if variables.text("to") and named != "get":
         raise BadValueError("to= says where files of the board go", "say get=NAME to=DIR")
@@ -102,8 +102,7 @@ def get_files(board: BoardRun) -> list[tuple[str, Path, int]]:
     session = board.session()
     console = open_console(session)
     files = BoardFiles(console, session.baud)
-    words = _words(board, "get")
-    sizes = _chosen(session, files, words)
+    sizes, words = _chosen(session, files, board.command.variables.text("get").split(","))
     paths = places(list(sizes), words, board.command.caller, board.command.variables)
     contents = _read(session, files, sizes)
     if not board.command.variables.flag("yes"):
@@ -121,10 +120,9 @@ def remove_files(board: BoardRun) -> dict[str, int]:
         ConfirmationError: nobody agrees.
         PipelineError: no Lua prompt.
     """
-    words = _words(board, "rm")
     session = board.session()
     files = BoardFiles(open_console(session))
-    names = _chosen(session, files, words)
+    names, words = _chosen(session, files, board.command.variables.text("rm").split(","))
     if set(names) - set(words):
         board.confirm(f"removes {', '.join(map(shown, names))} from the board")
     for name in names:
@@ -148,37 +146,35 @@ def read_file(board: BoardRun) -> bytes:
     session = board.session()
     console = open_console(session)
     files = BoardFiles(console, session.baud)
-    sizes = _chosen(session, files, [board.command.variables.text("cat")])
+    sizes, _ = _chosen(session, files, [board.command.variables.text("cat")])
     return b"".join(_read(session, files, sizes).values())
 
 
-def _words(board: BoardRun, verb: str) -> list[str]:
-    words = board.command.variables.text(verb).split(",")
-    if verb == "put":
-        words = _with_commas(words, board.command.caller)
-    return [word for word in words if word]
+def _to_send(board: BoardRun) -> list[str]:
+    words = board.command.variables.text("put").split(",")
+    return _with_commas(words, lambda name: is_there(board.command.caller / name))
 
 
-def _with_commas(words: Sequence[str], folder: Path) -> list[str]:
-    """Words that were parted at commas; those that are one file of here together are one again."""
+def _with_commas(words: Sequence[str], is_file: Callable[[str], bool]) -> list[str]:
+    """Words that were parted at commas; those that are the name of one file together are one again."""
     named, at = list[str](), 0
     while at < len(words):
-        ends = range(len(words), at + 1, -1) if not (folder / words[at]).exists() else ()
-        end = next((end for end in ends if is_there(folder / ",".join(words[at:end]))), at + 1)
+        ends = range(len(words), at + 1, -1) if not is_file(words[at]) else ()
+        end = next((end for end in ends if is_file(",".join(words[at:end]))), at + 1)
         named.append(",".join(words[at:end]))
         at = end
-    return named
+    return [name for name in named if name]
 
 
 def _local(board: BoardRun) -> list[LuaFile]:
     """What shall be sent, under the names that it gets."""
     other, files = board.command.variables.text("as"), dict[str, LuaFile]()
-    for word in _words(board, "put"):
+    for word in _to_send(board):
         for name, path in files_at(board.command.caller / word, board.command.caller):
             file = read_lua_file(path, other or name, board.command.caller)
             problem = bad_name(file.name)
             if problem:
-                alone = board.command.caller / word == path and _words(board, "put") == [word]
+                alone = board.command.caller / word == path and _to_send(board) == [word]
                 raise LuaFileNameError(
                     f"{file.source} would be called {file.name!r} on the board: {problem}",
                     "say as=NAME" if alone else "rename it; or name the others alone",
@@ -195,11 +191,12 @@ def _local(board: BoardRun) -> list[LuaFile]:
     return list(files.values())
 
 
-def _chosen(session: Session, files: BoardFiles, words: Sequence[str]) -> dict[str, int]:
-    """Names and lengths of what is meant; each word has to mean something."""
+def _chosen(session: Session, files: BoardFiles, words: Sequence[str]) -> tuple[dict[str, int], list[str]]:
+    """Names and lengths of what is meant, and what means it: each word, less those that a comma in a name has made."""
     there = {name: size for name, size in files.names().items() if not name.startswith(TEMPORARY)}
     chosen: dict[str, int] = {}
-    for word in words:
+    meaning = _with_commas(words, there.__contains__)
+    for word in meaning:
         if word not in there and (size := None if bad_name(word) else files.size_of(word)) is not None:
             there[word] = size
         names = [word] if word in there else [name for name in there if fnmatchcase(name, word)]
@@ -209,7 +206,7 @@ def _chosen(session: Session, files: BoardFiles, words: Sequence[str]) -> dict[s
                 f"{session.port}: the board has no file {shown(word)}; it has {listed}", BoardFileMissingError.remedy
             )
         chosen |= {name: there[name] for name in names}
-    return chosen
+    return chosen, meaning
 
 
 def _read(session: Session, files: BoardFiles, sizes: Mapping[str, int]) -> dict[str, bytes]:

@@ -5,7 +5,7 @@ Tasks (`flashpipe.tasks.parser`) and commands (`flashpipe.cli.arguments`) read t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from flashpipe.errors import UsageError
@@ -13,6 +13,8 @@ from flashpipe.jobs.variables import VariableKind
 from flashpipe.lazy import lazy_pattern
 from flashpipe.values import dataclass
 
+END: Final = "--"
+"""What follows is no option."""
 JSON: Final = "--json"
 """Stands for `format=json`."""
 PORT: Final = lazy_pattern(r"(?i)(/dev/\S+|COM\d+|\\\\\.\\COM\d+|[a-z][a-z0-9+]*://\S+)")
@@ -60,6 +62,11 @@ def read_option(word: str, following: list[str], known: Mapping[str, VariableKin
         value = following.pop(0)
         return OptionWord(name, value, (word, value))
     raise UsageError(f"{word}: which {name}?", f"say {name}=VALUE or --{name.replace('_', '-')} VALUE")
+
+
+def options_end(words: Sequence[str]) -> int:
+    """Where no option stands any more: at `--`, or behind the last word."""
+    return words.index(END) if END in words else len(words)
 
 
 def is_option(word: str) -> bool:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import UsageError
-from flashpipe.jobs.option_words import PORT, TTY
+from flashpipe.jobs.option_words import END, PORT, TTY, options_end
 from flashpipe.jobs.variables import KNOWN, ON_BOARDS
 from flashpipe.lazy import lazy_pattern
 from flashpipe.tasks.parser import OURS, Parsed, Word, parse
@@ -80,7 +81,7 @@ def understand(words: Sequence[str], profiles: Callable[[], Collection[str]], fo
     Raises:
         UsageError: a word that means two things, or nothing here.
     """
-    parsed = parse(words, anywhere=True)
+    parsed = _parse(words)
     if list(words) in (["version"], ["-V"]) or (parsed.tasks == ("version",) and not _asks_more(parsed)):
         return ["--version"]
     first = words[0] if words else ""
@@ -96,6 +97,16 @@ def understand(words: Sequence[str], profiles: Callable[[], Collection[str]], fo
     rest = [word for word in parts if word.kind != "doit"]
     command = [parsed.command] if parsed.command in words and parsed.command not in parsed.tasks else []
     return [*command, *doits, *_behind_own_tasks_as_typed(rest)]
+
+
+def _parse(words: Sequence[str]) -> Parsed:
+    """The command line, taken apart; what stands behind `--` are names where single files of a board are meant."""
+    end = options_end(words)
+    parsed = parse(words[:end], anywhere=True)
+    if parsed.tasks and parsed.tasks[0] in {"files", *ON_FILES}:
+        names = (Word("task", name, "", (END, name)) for name in words[end + 1 :])
+        return replace(parsed, words=(*parsed.words, *names))
+    return parse(words, anywhere=True)
 
 
 def _behind_own_tasks_as_typed(words: Sequence[Word]) -> Iterator[str]:
@@ -240,12 +251,29 @@ def _file_verb(words: Sequence[Word], profiles: Callable[[], Collection[str]], f
     verb, names = behind[0].text, [word.text for word in behind[1:]]
     if verb == "df":
         return [word for word in words if word is not behind[0]]
+    rest = [word for word in words[at + 1 :] if word.kind != "task"]
+    _refuse_options_of_rm(rest, verb)
     if not names:
         raise UsageError(f"files {verb}: of which file?", f"flashpipe files {verb} NAME …")
-    rest = [word for word in words[at + 1 :] if word.kind != "task"]
-    if len(names) > 1 and names[-1] in profiles() and not (folder / names[-1]).exists():
+    may_be_profile = len(names) > 1 and behind[-1].typed[0] != END
+    if may_be_profile and names[-1] in profiles() and not (folder / names[-1]).exists():
         rest.append(Word("variable", "profile", names.pop()))
     return [*words[: at + 1], Word("variable", verb, ",".join(names)), *rest]
+
+
+def _refuse_options_of_rm(words: Sequence[Word], verb: str) -> None:
+    """Go on only where nothing behind the verb is an option as other programs have it: `rm -rf`, `cat -n`.
+
+    Raises:
+        UsageError: there is one; or a file is called like that.
+    """
+    for word in words:
+        option = word.typed[0]
+        if word.kind == "unknown" or (word.kind == "doit" and not option.startswith(("--", "-v"))):
+            raise UsageError(
+                f"{option}: files {verb} has no such option",
+                f"a file of that name: flashpipe files {verb} -- {shlex.quote(option)}",
+            )
 
 
 def _pairs(words: Sequence[Word], folder: Path) -> list[Word]:
