@@ -87,6 +87,25 @@ def test_what_it_says_no_to_and_what_is_no_answer_is_a_failure(tmp_path: Path, t
     assert "\n" not in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('print(\'{"temp": 31, "n": 2}\')\nsys.exit(1)', "jig.py ended with status 1: temp 31, n 2"),
+        ("print('too hot')\nprint('{\"temp\": 31, \"n\": 2}')\nsys.exit(1)", 'status 1: "too hot"'),
+        ("print('{\"temp\": 31, \"n\": 2}')\nsys.exit('the light is out')", 'status 1: "the light is out"'),
+        ('print(\'{"temp": 31, "n": 2}\', flush=True)\ntime.sleep(600)', "did not end within 5 s: temp 31, n 2"),
+    ],
+)
+def test_what_was_measured_is_kept_also_of_a_board_that_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "jig.py").write_text(f"import sys, time\n{text}")
+    record = RunRecord(Outcome("flashed", None, measured={"volts": 3.3}))
+    with pytest.raises(AcceptanceCommandError) as caught:
+        measure(Session(), Jig(("python3", "jig.py"), tmp_path, timeout_s=5.0), record)  # type: ignore[arg-type]
+    assert words in caught.value.message
+    assert record.outcome.measured == {"volts": 3.3, "temp": 31, "n": 2}
+    assert [str(finding) for finding in record.outcome.acceptance] == ["jig.py: says no"]
+
+
 def test_what_counts_is_its_end_however_much_it_has_said_before(tmp_path: Path) -> None:
     text = "print('raw 12\\n' * 50_000)\nprint('{\"temp\": 21.5}')"
     assert run(tmp_path, text)[0].measured == {"temp": 21.5}

@@ -80,6 +80,9 @@ def test_a_jig_that_says_no_fails_the_board_which_keeps_its_unit(sensor: Shop) -
         assert any("A2 stays" in note for note in shift.station.view().notes)
     assert "other-secret" not in sensor.project.receipts()[-1]["error"]
     assert "measuring A2 ***" in sensor.project.receipts()[-1]["error"]
+    measured = {"temp": 21.5, "volts": 3.3, "mac": address(2)}
+    assert sensor.project.receipts()[-1]["measured"] == measured
+    assert sensor.batch().state.rows()[0].measured == measured
 
 
 def test_a_compiled_template_has_the_values_of_each_unit_which_are_kept_nowhere(shop: Shop) -> None:

@@ -1,8 +1,8 @@
 """Acceptance by the shop's own test jig: a program that measures the board that has just booted, and decides.
 
 It is given port, MAC and unit in its environment and has the port to itself. Its exit status decides; a JSON object on
-its standard output is what it has measured, and goes into the receipt. The limits of a profile hold for that, and for
-what named groups of `acceptance.prints` have found.
+its standard output is what it has measured, and goes into the receipt, also of a board that it refuses. The limits of a
+profile hold for that, and for what named groups of `acceptance.prints` have found.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from flashpipe.board.session.session import Session
 from flashpipe.errors import AcceptanceCommandError, AcceptanceLimitError
 from flashpipe.flasher.jig_model import Jig
 from flashpipe.flasher.model import RunRecord
-from flashpipe.masking import mask, mask_cut
+from flashpipe.masking import mask_cut
 from flashpipe.processes import ending, kill_session
 from flashpipe.units import format_number
 
@@ -37,6 +37,7 @@ FEW: Final = 64
 """Values that a jig may give; a name has at most as many characters."""
 _LOOK_S: Final = 0.02
 _MORE_TIME: Final = "give it more time, `acceptance: {timeout: …}`, or find out what it waits for"
+_LIKE: Final = 'print one line such as {"temp": 21.5}, and messages on standard error'
 _SAY_WHY: Final = "let it say why on standard error; it is run with FLASHPIPE_PORT, FLASHPIPE_MAC and FLASHPIPE_UNIT"
 
 
@@ -49,12 +50,15 @@ def measure(session: Session, jig: Jig, record: RunRecord) -> None:
     """
     if jig.command:
         with session.step("jig", jig.name) as result:
-            values = _run(session, jig)
+            values, refusal = _run(session, jig)
             outcome = record.outcome
-            finding = AcceptanceFinding(jig.name, "", "says yes", passed=True)
+            says = "says no" if refusal else "says yes"
+            finding = AcceptanceFinding(jig.name, "", says, passed=refusal is None)
             measured = {**outcome.measured, **values}
             record.note(replace(outcome, measured=measured, acceptance=(*outcome.acceptance, finding)))
-            result.append(_told(measured) or "says yes")
+            if refusal is not None:
+                raise refusal
+            result.append(_told(measured) or says)
     if jig.limits:
         _check_limits(session, jig, record)
 
@@ -85,7 +89,8 @@ def _told(measured: Mapping[str, object]) -> str:
 # --- the program -----------------------------------------------------------------------------------------------------
 
 
-def _run(session: Session, jig: Jig) -> dict[str, object]:
+def _run(session: Session, jig: Jig) -> tuple[dict[str, object], AcceptanceCommandError | None]:
+    """What it has measured, and why the board is refused; None where it is not."""
     mac = session.device.mac if session.device else ""
     session.leave()
     session.close()  # the jig may talk to the board
@@ -93,14 +98,22 @@ def _run(session: Session, jig: Jig) -> dict[str, object]:
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         status = _ended(session, jig, _environment(session.address, mac, jig.unit), output, errors)
         text, said = _text(output), _text(errors)
-    last = next((line for line in reversed((said or text).splitlines()) if line.strip()), "")
-    heard = f': "{mask_cut(last.strip(), SHOWN)}"' if last else ""
+    values, beside = _values(text)
+    last = _last_line(said) or _last_line(beside)
+    heard = f': "{mask_cut(last, SHOWN)}"' if last else f": {mask_cut(_told(values), SHOWN)}" if values else ""
     if status is None:
-        raise _says_no(session.port, f"{name} did not end within {jig.timeout_s:g} s{heard}", _MORE_TIME)
+        return values or {}, _says_no(session.port, f"{name} did not end within {jig.timeout_s:g} s{heard}", _MORE_TIME)
     if status:
         why = f"{name} {ending(status)}{heard or ', and said nothing'}"
-        raise _says_no(session.port, why, AcceptanceCommandError.remedy if heard else _SAY_WHY)
-    return _values(session.port, name, text)
+        return values or {}, _says_no(session.port, why, AcceptanceCommandError.remedy if heard else _SAY_WHY)
+    if values is None:
+        shown = mask_cut(_last_line(text), SHOWN)
+        return {}, _says_no(session.port, f'{name} printed no JSON object of names and values: "{shown}"', _LIKE)
+    return values, None
+
+
+def _last_line(text: str) -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
 def _says_no(port: str, why: str, hint: str = AcceptanceCommandError.remedy) -> AcceptanceCommandError:
@@ -159,22 +172,21 @@ def _text(stream: IO[bytes]) -> str:
     return stream.read().decode("utf-8", "replace")
 
 
-def _values(port: str, name: str, text: str) -> dict[str, object]:
-    """What it has measured: a JSON object, alone or on its last line; nothing where it prints nothing."""
-    lines = text.strip().splitlines()
-    if not lines:
-        return {}
-    for candidate in (text, lines[-1]):
+def _values(text: str) -> tuple[dict[str, object] | None, str]:
+    """What it has measured, a JSON object, alone or on its last line; and what it said before that.
+
+    Nothing where it prints nothing; None where it prints something else.
+    """
+    if not text.strip():
+        return {}, ""
+    before, _, last = text.rstrip().rpartition("\n")
+    for candidate, beside in ((text, ""), (last, before)):
         with suppress(ValueError, RecursionError):
             values = json.loads(candidate)
             if isinstance(values, dict) and len(values) <= FEW and all(map(_good, values.items())):
-                return values
+                return values, beside
             break
-    raise _says_no(
-        port,
-        f'{name} printed no JSON object of names and values: "{mask(lines[-1])[:SHOWN]}"',
-        'print one line such as {"temp": 21.5}, and messages on standard error',
-    )
+    return None, text
 
 
 def _good(item: tuple[str, object]) -> bool:
