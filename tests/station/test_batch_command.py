@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flashpipe.records.manifest import _end, _links
 from flashpipe.records.prune import PruneRule, old_receipts
 from flashpipe.station.report import as_csv, unit_page
 
@@ -41,6 +43,10 @@ def change(path: Path, how: Callable[[Any], None]) -> None:
     found = json.loads(path.read_text())
     how(found)
     path.write_text(json.dumps(found))
+
+
+def with_first_run(name: str, value: object) -> Callable[[Any], None]:
+    return lambda made: made["runs"][0].update({name: value})
 
 
 class Page(HTMLParser):
@@ -115,7 +121,7 @@ def test_whatever_is_changed_breaks_the_proof(worked: Shop, command: Command) ->
         path.write_text(kept)
 
     change(path, lambda made: made["runs"].pop())
-    broken("chain|not in the manifest")
+    broken("chain does not end.*not in the manifest")
     change(path, lambda made: made["runs"].reverse())
     broken("chain breaks")
     change(path, lambda made: made.update(profile="other"))
@@ -126,6 +132,27 @@ def test_whatever_is_changed_breaks_the_proof(worked: Shop, command: Command) ->
     broken("other values")
     change(path, lambda made: made["counts"].update(passed=3))
     broken("counts 3")
+    change(path, lambda made: made.update(boards=made["boards"][2:], counts={**made["counts"], "failed": 0}))
+    broken("board 5c:[0-9a-f:]+ is left out.*counts 0 boards as failed, its runs 2")
+    change(path, lambda made: made["counts"].update(silent=0))
+    broken("counts 0 boards as silent, its runs 1")
+    change(path, lambda made: made.update(virtual=False))
+    broken("virtual: false")
+    change(path, lambda made: made["boards"][1].update(measured={"temp": 20}))
+    broken("other values")
+    change(path, lambda made: made["boards"][1].update(mac=address(9)))
+    broken(f"{address(9)} is called bad, and no run says so")
+    change(path, lambda made: made["boards"].append(made["boards"][-1]))
+    broken("called good, and no run")
+    change(path, lambda made: made["boards"][-1].update(unit="SN999"))
+    broken("called good, and no run")
+    for name, other in (("unit", "SN999"), ("ended", "2026-01-01T00:00:00.000Z"), ("passed", True), ("more", 1)):
+        change(path, with_first_run(name, other))
+        broken("chain breaks at try")
+    change(path, lambda made: made["boards"][0].update(cause="none"))
+    broken("chain does not end")
+    change(path, lambda made: made.update(more=1))
+    broken("chain does not end")
     text = receipts[0].read_bytes()
     receipts[0].write_bytes(text.replace(b"flashpipe", b"flashpipE", 1))
     broken("was changed")
@@ -135,6 +162,52 @@ def test_whatever_is_changed_breaks_the_proof(worked: Shop, command: Command) ->
     command("batch", "verify", str(path)).ok()
     (worked.folder / "x.json").write_text("[]")
     command("batch", "verify", "x.json").failed("record")
+    change(path, lambda made: made["runs"][0].pop("chain"))
+    command("batch", "verify", str(path)).failed("record")
+
+
+def test_whoever_makes_the_chain_anew_is_found_by_the_receipts(worked: Shop, command: Command) -> None:
+    command("batch", "close", "one", "virtual=1").ok()
+    path = manifest(worked)
+    kept = path.read_text()
+
+    def forged(how: Callable[[Any], None], words: str) -> None:
+        def whole(made: Any) -> None:
+            how(made)
+            for run, link in zip(made["runs"], _links(made), strict=True):
+                run["chain"] = link
+            made["chain"] = _end(made, made["runs"][-1]["chain"])
+
+        change(path, whole)
+        assert re.search(words, command("batch", "verify", str(path)).failed("batch-mismatch").err)
+        path.write_text(kept)
+
+    def good(made: Any) -> None:
+        bad = next(run for run in made["runs"] if run["mac"] == address(3))
+        bad["passed"] = True
+        next(one for one in made["boards"] if one["mac"] == address(3)).update(passed=True)
+        made["counts"].update(passed=3, failed=1)
+
+    def flashed(made: Any) -> None:
+        good(made)
+        for one in (*made["runs"], *made["boards"]):
+            one.update(outcome="flashed") if one["mac"] == address(3) else None
+
+    forged(good, "is called good, and ended verify-failed")
+    forged(flashed, "says outcome verify-failed")
+    forged(lambda made: made.update(virtual=False), "virtual: false")
+    forged(lambda made: made["runs"].pop(), "is of the batch and not in the manifest")
+
+
+def test_a_batch_that_cannot_be_proven_stays_open(worked: Shop, command: Command) -> None:
+    receipt, *_ = (worked.records / "receipts").glob("*flashed.json")
+    shutil.copy(receipt, receipt.with_name("copy.json"))
+    refused = command("batch", "close", "one", "virtual=1").failed("batch-mismatch")
+    assert "copy.json is of the batch and not in the manifest" in refused.err
+    assert not manifest(worked).exists()
+    assert not worked.batch().state.closed
+    receipt.with_name("copy.json").unlink()
+    command("batch", "close", "one", "virtual=1").ok()
 
 
 def test_a_label_is_printed_again_for_a_board(worked: Shop, command: Command) -> None:

@@ -21,7 +21,7 @@ from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.variables import check
 from flashpipe.records.batch import Batch, batch_names
 from flashpipe.records.batch_state import CLOSED
-from flashpipe.records.manifest import NAME, make_manifest, verify_manifest
+from flashpipe.records.manifest import NAME, make_manifest, told, verify_manifest
 from flashpipe.records.project_folder import own_records, records_folder
 from flashpipe.station.labels import send, values_of, zpl_of
 from flashpipe.station.open import label_plan
@@ -138,7 +138,7 @@ def _close(batch: Batch, folder: Path, given: dict[str, str]) -> int:
         data = (json.dumps(made, indent=1, ensure_ascii=True) + "\n").encode()
         write_atomic(path, data, mode=0o644)
         batch.append_locked(CLOSED, sha256=hashlib.sha256(data).hexdigest())
-    proven = verify_manifest(path, receipts)
+    proven = told(made)
     print_result(f"{path}: {proven.boards} good boards, {proven.receipts} receipts, chain {proven.chain}")
     return _report(batch, folder, {})
 

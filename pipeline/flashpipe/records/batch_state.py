@@ -19,6 +19,8 @@ from flashpipe.values import dataclass
 Entry = Mapping[str, Any]
 BEGIN, FOUND, END, PART, LABELLED, CLOSED = "begin", "found", "end", "part", "labelled", "closed"
 """What a line can be about."""
+PASSED: Final = frozenset({"flashed", "skipped", "files"})
+"""Outcomes of a try after which the board is what it should be."""
 STOPPED: Final = "stopped"
 """Outcome of a try that somebody has stopped, or killed."""
 ASIDE: Final = frozenset(

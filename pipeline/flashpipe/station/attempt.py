@@ -23,7 +23,7 @@ from flashpipe.jobs.policy import run_policy
 from flashpipe.limits import limits_told
 from flashpipe.masking import mask
 from flashpipe.records.batch import Batch, new_id
-from flashpipe.records.batch_state import BEGIN, END
+from flashpipe.records.batch_state import BEGIN, END, PASSED
 from flashpipe.station.admission import Admission, Rules, no_twin
 from flashpipe.station.pins import check_pins, pins_of
 from flashpipe.station.sockets import Socket
@@ -33,8 +33,6 @@ from flashpipe.values import dataclass
 SHOWN: Final = frozenset({"send", "jig"})
 """Steps in which values of the unit reach the board, or somebody who writes them down; what a board prints is compared
 with them here."""
-PASSED: Final = frozenset({"flashed", "skipped", "files"})
-"""Outcomes of a board that is what it should be."""
 
 
 @dataclass(frozen=True, slots=True)

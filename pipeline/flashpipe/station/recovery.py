@@ -10,9 +10,8 @@ from typing import Any
 
 from flashpipe.files import read_regular
 from flashpipe.records.batch import Batch
-from flashpipe.records.batch_state import END
+from flashpipe.records.batch_state import END, PASSED
 from flashpipe.records.station_lives import is_alive
-from flashpipe.station.attempt import PASSED
 
 
 def recover(batch: Batch, receipts: Path) -> list[str]:
