@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -9,13 +10,13 @@ from typing import Any
 import pytest
 from flashpipe.board.boot import progress, watch, watcher
 from flashpipe.board.boot.kinds import ALIVE, ERRORS, FAILED, Verdict
-from flashpipe.board.boot.verdict import of_verified_flash
+from flashpipe.board.boot.verdict import classify, of_verified_flash
 from flashpipe.board.boot.watch import boot_check
 from flashpipe.board.session.session import Session
 from flashpipe.cli.topics import TOPICS
 from flashpipe.errors import BootError, BootUnexpectedError, ConnectError
 from flashpipe.events import Event, Message, Progress
-from flashpipe.flasher.boot_check import BootCheck, boot_error
+from flashpipe.flasher.boot_check import BootCheck, boot_error, withdraw
 from flashpipe.flasher.model import BootExpectation, verdict_of
 from flashpipe.sim.simulation import build_flash
 
@@ -83,6 +84,29 @@ def test_verified_bytes_that_the_rom_cannot_read_are_a_wrong_flash_mode(kind: st
     assert "qio" in explained.summary
     assert of_verified_flash(seen, "dout").kind == kind, "every part can be read in dout"
     assert of_verified_flash(Verdict("panic", ""), "qio").kind == "panic"
+
+
+@pytest.mark.parametrize("mode", ["dio", "dout"])
+@pytest.mark.parametrize(
+    ("log", "code"),
+    [
+        (" ets Jan  8 2013,rst cause:2, boot mode:(3,6)\r\n\r\nets_main.c \r\n", "boot-no-image"),
+        (
+            " ets Jan  8 2013,rst cause:2, boot mode:(3,6)\r\n\r\ncsum 0x5a\r\ncsum err\r\nets_main.c \r\n",
+            "boot-bad-checksum",
+        ),
+    ],
+)
+def test_a_flash_that_changed_since_it_was_verified_is_not_said_to_hold_the_image(
+    mode: str, log: str, code: str
+) -> None:
+    error = boot_error("sim://b", of_verified_flash(classify(log), mode), BootExpectation())
+    assert "holds the image" in error.message
+    read = withdraw(error, "sim://b")
+    assert (error.code, error.verdict, error.hint) == (code, read, error.remedy)
+    assert read == classify(log)
+    assert error.message.startswith(f"sim://b: {read.summary}")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
 @pytest.mark.parametrize("kind", [*ALIVE, *FAILED])

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Final
 
 from flashpipe.board.boot.expectations import WORDS, accepts, resolve
-from flashpipe.board.boot.kinds import Verdict, error_class
-from flashpipe.board.boot.verdict import of_verified_flash
+from flashpipe.board.boot.kinds import NOT_CHECKED, Verdict, error_class
+from flashpipe.board.boot.verdict import classify, of_verified_flash
 from flashpipe.board.boot.watch import boot_check
 from flashpipe.board.session.session import Session
 from flashpipe.errors import BootError, BootUnexpectedError
-from flashpipe.flasher.model import BootExpectation
+from flashpipe.flasher.model import BootExpectation, verdict_of
 from flashpipe.masking import mask_cut
 from flashpipe.next_steps import Advice, Wording, setting
 from flashpipe.records import journal
@@ -85,3 +85,18 @@ def boot_error(port: str, verdict: Verdict, expected: BootExpectation) -> BootEr
             setting(boot="off"),
         )
     return kind(f"{port}: {verdict.summary}{unmet}{proof}", hint, verdict)
+
+
+def withdraw(error: BootError, port: str) -> Verdict:
+    """What the flash was verified to hold is not there any more: of the boot stands what its log says, and no more.
+
+    The error itself is changed, for whoever has it raises it, or writes the receipt; gives the verdict that it has now.
+    """
+    verdict = verdict_of(error) or NOT_CHECKED
+    read = classify(verdict.log)
+    verdict = replace(verdict, kind=read.kind, summary=read.summary)
+    told = boot_error(port, verdict, BootExpectation())
+    hint = told.hint if error.hint == error.remedy else error.hint
+    error.__class__, error.args = type(told), (told.message, hint)
+    error.message, error.hint, error.verdict = told.message, hint, verdict
+    return verdict

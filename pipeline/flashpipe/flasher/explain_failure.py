@@ -37,6 +37,7 @@ from flashpipe.errors import (
 from flashpipe.firmware.header_size import right_size
 from flashpipe.firmware.link_address import empty_place
 from flashpipe.flash import SECTOR_SIZE, SIZE_BYTES, Region
+from flashpipe.flasher.boot_check import withdraw
 from flashpipe.flasher.model import RunRecord, verdict_of
 from flashpipe.masking import mask
 from flashpipe.next_steps import Advice, command
@@ -86,6 +87,9 @@ def explain_on(
     planned = _still_planned(plan, record) if plan else []
     findings = look_after_failure(session, error, planned=planned, planned_bytes=wanted)
     evidence = _evidence(session, error, plan, record, findings=findings, chunks=chunks, step=step, usb=usb)
+    if isinstance(error, BootError) and evidence.changed():
+        verdict = withdraw(error, session.port)
+        evidence = replace(evidence, code=error.code, message=error.message, verdict=verdict.kind)
     evidence = replace(evidence, expect=expect)
     error.diagnosis = judge(evidence)
     if error.diagnosis.rule == UNKNOWN:
