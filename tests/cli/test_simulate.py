@@ -131,6 +131,17 @@ def test_a_firmware_that_starts_again_and_again_is_a_failure_however_seldom(fold
         main(["again.bin", "timeout=80ms"])
 
 
+@pytest.mark.parametrize("sent", [[], ["send=hello"]])
+def test_a_firmware_that_starts_for_ever_is_told_as_such_also_where_something_is_to_be_sent(
+    folder: Path, sent: list[str]
+) -> None:
+    again = (0x40000080).to_bytes(4, "little") + program(("l32r", 2, -4), ("jx", 2))
+    (folder / "again.bin").write_bytes(image({IRAM_START: again}, IRAM_START + 4))
+    for timeout in ("80ms", "1s"):
+        with pytest.raises(SimulationFailedError, match="has started again"):
+            main(["again.bin", f"timeout={timeout}", *sent])
+
+
 def test_a_text_that_never_comes(capsys: Capture) -> None:
     with pytest.raises(SimulationTimeoutError):
         main(["spinning.bin", "timeout=100ms", "until=ready"])

@@ -45,7 +45,7 @@ PLACES: Final = (
         "one-direction-is-enough",
         LINK,
         "good_outward + good_inward -",
-        "2 * max(good_outward, good_inward) -",
+        "good_outward + 0.8 -",
         "halves of two near builds are flashed as a pair",
         (f"{T_LINK}::test_real_halves",),
     ),

@@ -277,11 +277,6 @@ def _judge(outcome: Any, until: str, sends: Sequence[str]) -> int:
         raise SimulationFailedError(f"it said {outcome.detail!r}", "the lines before tell why")
     if outcome.reason == "stuck":
         raise SimulationFailedError(f"the chip stands still: {outcome.detail}", "the lines before tell why")
-    if outcome.reason == "timeout" and outcome.unsent:
-        raise SimulationTimeoutError(
-            f"{sends[-outcome.unsent]!r} was not sent: in {outcome.board_s:.1f} s of board time nothing waited for it",
-            "give more with timeout=, or look at what it said instead",
-        )
     if outcome.reason == "timeout" and (bites := outcome.resets.count("watchdog")) >= _BITES:
         raise SimulationFailedError(f"the watchdog has reset the chip {bites} times", "the lines before tell why")
     if outcome.reason == "timeout" and (starts := sum(kind != "wake" for kind in outcome.resets)) >= _STARTS:
@@ -292,12 +287,17 @@ def _judge(outcome: Any, until: str, sends: Sequence[str]) -> int:
             f"the firmware has started again {times}, and never waited for input",
             "the lines before tell why; timeout= gives it more board time, until= says what is good",
         )
+    if not until:
+        _judge_words(outcome.text)
+    if outcome.reason == "timeout" and outcome.unsent:
+        raise SimulationTimeoutError(
+            f"{sends[-outcome.unsent]!r} was not sent: in {outcome.board_s:.1f} s of board time nothing waited for it",
+            "give more with timeout=, or look at what it said instead",
+        )
     if outcome.reason == "timeout" and until:
         raise SimulationTimeoutError(
             f"{until!r} was not said in {outcome.board_s:.1f} s of board time", "give more with timeout=, or correct it"
         )
-    if not until:
-        _judge_words(outcome.text)
     return 0
 
 

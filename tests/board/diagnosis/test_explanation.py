@@ -391,3 +391,17 @@ def test_a_loader_that_resets_the_chip_to_try_on_is_no_loop() -> None:
     assert (gone.verdict.kind, gone.diagnosis.rule) == ("nothing-found", "loader-alone")
     assert any("error magic" in line for line in gone.proof)
     assert conclude(tried) is None
+
+
+SDK: Final = "\nrf cal sector: 1019\nfreq trace enable 0\n\nSDK ver: 2.2.1(6ab97e9) compiled @ Jun  7 2018 13:59:14\n"
+
+
+@pytest.mark.parametrize("tries", [0, 4])
+def test_what_a_loader_has_found_is_known_by_its_sdk_though_it_says_no_more(tries: int) -> None:
+    """As the AT firmware of a socket behind boot_v1.7, executed: nothing but its SDK is heard of it."""
+    log = f"{ROM}{LOADED}{BOOT_17}" + f"{BOOT_AGAIN}{LOADED}{BOOT_17}" * tries
+    runs = explain_log(log + SDK + "phy ver: 1136_0, pp ver: 10.2\n", Known())
+    assert runs.verdict.kind == "alive"
+    assert "whose SDK spoke" in runs.verdict.summary
+    assert explain_log(log, Known()).verdict.kind == "alive", "it is not known yet"
+    assert explain_log(f"{log}\nerror magic!\n", Known()).verdict.kind == "nothing-found"

@@ -43,7 +43,7 @@ LOADER_BEGINS: Final = re.compile(
     _LINE_START + r"(?:[EWIDV] \([\d:.]+\) boot[\w.]*: ESP-IDF|2nd boot version|rBoot v\d|~?ld\s*$)", re.MULTILINE
 )
 """What a loader says once in each start."""
-_HANDS_OVER: Final = re.compile(
+HANDS_OVER: Final = re.compile(
     r"jump to run|Booting (?:temp )?rom|boot[\w.]*: (?:Loaded app|Disabling RNG)|~?ld\s*$|@cp:", re.MULTILINE
 )
 """What a loader says last, before it starts an application."""
@@ -52,7 +52,7 @@ _HANDS_OVER: Final = re.compile(
 def loader_is_busy(text: str) -> bool:
     """Whether the last words are a boot loader's, and it has not said yet that it starts something."""
     *_, last = text.rstrip().rpartition("\n")
-    return LOADER.match(last) is not None and _HANDS_OVER.search(last) is None
+    return LOADER.match(last) is not None and HANDS_OVER.search(last) is None
 
 
 STAMP: Final = re.compile(r"(?<=[EWIDV] )\([\d:.]+\)")

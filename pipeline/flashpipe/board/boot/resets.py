@@ -12,7 +12,17 @@ from itertools import pairwise
 from typing import Final
 
 from flashpipe.board.boot.kinds import LogFinding, Verdict, line_at
-from flashpipe.board.boot.patterns import BOOT_LINE, LOADED, LOADER, LOADER_BEGINS, LOADING, NODEMCU, ROM, STAMP
+from flashpipe.board.boot.patterns import (
+    BOOT_LINE,
+    LOADED,
+    LOADER,
+    LOADER_BEGINS,
+    LOADING,
+    NODEMCU,
+    ROM,
+    SDK_STARTS,
+    STAMP,
+)
 from flashpipe.values import dataclass
 
 LOOP_STARTS: Final = 3
@@ -28,8 +38,6 @@ _TRIES_ON: Final = re.compile(r"reboot to try (?:backup|this) bin[^\n]*\n[ \t\n]
 """Last words of Espressif's boot loader before it resets the chip by its watchdog (seen in executed boot_v1.7)."""
 _REACH: Final = 120
 """Letters of those words, and what the ROM says before its reset cause."""
-_SDK_STARTS: Final = re.compile(r"^SDK ver: [^\n]* compiled @[^\n]*", re.MULTILINE)
-"""What each start of Espressif's SDK says, also one that no reset of the chip has begun."""
 _LOADS: Final = re.compile(r"^load 0x", re.MULTILINE)
 
 
@@ -162,12 +170,15 @@ def last_start(text: str, starts: list[Start]) -> LogFinding:
 
 
 def loader_ran(text: str, begin: int, *before: str) -> LogFinding | None:
-    """A boot loader spoke from `begin` on, and that is the last that is known."""
+    """A boot loader spoke from `begin` on, then perhaps an SDK that it started, and that is the last that is known."""
     lines = list(LOADER.finditer(text, begin))
     if not lines:
         return None
     evidence = tuple(dict.fromkeys((*before, line_at(text, lines[-1].end() - 1))))
     summary = "the boot loader ran, and nothing was heard of the firmware since"
+    if sdk := SDK_STARTS.search(text, lines[-1].end()):
+        evidence = (*evidence, line_at(text, sdk.end() - 1))
+        summary = "the boot loader started the firmware, whose SDK spoke, and nothing was heard of the firmware itself"
     return LogFinding(Verdict("alive", summary, evidence), lines[-1].start(), conclusive=False)
 
 
@@ -200,13 +211,13 @@ def sdk_spoke(text: str) -> LogFinding | None:
 def sdk_loop(text: str, begin: int) -> LogFinding | None:
     """The SDK started again and again from `begin` on, without a word of the ROM: a firmware that jumps to its start.
 
-    It says that once in a boot. Seen in an executed image into which two bytes were inserted.
+    It says its version once in a boot. Seen in an executed image into which two bytes were inserted.
     """
-    lines = list(_SDK_STARTS.finditer(text, max(0, begin)))
+    lines = list(SDK_STARTS.finditer(text, max(0, begin)))
     if len(lines) <= LOOP_STARTS:
         return None
     summary = f"the firmware started {len(lines)} times without a reset of the chip; it dies without a word"
-    return LogFinding(Verdict("boot-loop", summary, (lines[-1][0],)), lines[-1].start())
+    return LogFinding(Verdict("boot-loop", summary, (line_at(text, lines[-1].end() - 1),)), lines[-1].start())
 
 
 def started(text: str, loaded: re.Match[str], *before: str, bitten: bool) -> LogFinding:

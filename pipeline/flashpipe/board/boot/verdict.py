@@ -32,6 +32,7 @@ from flashpipe.board.boot.patterns import (
     FLOOD,
     FORMAT_DOTS,
     FORMATS,
+    HANDS_OVER,
     LOADED,
     LOADER,
     LUA_PROMPT,
@@ -182,13 +183,19 @@ def _stands(fault: Fault, text: str, life: LogFinding | None, last: int) -> Iter
     lives_on = life is not None and life.at > final.end() and not (fault.lasts and last < final.end())
     if lives_on and (fault.warns or not again):
         return
-    if fault.warns and not again and _any_text(text, max(final.end(), last)) is not None:
+    if fault.warns and not again and _goes_on(fault, text, final.end(), last):
         return
     crash = read_crash(text, first) if fault.kind == "exception" and "{crash}" in fault.summary else None
     groups = {name: (value or "").strip() for name, value in first.groupdict().items()}
     summary = fault.summary.format(crash=crash, **groups)
     verdict = Verdict(fault.kind, summary, _proof(text, first.end() - 1), crash=crash)
     yield LogFinding(verdict, final.start(), conclusive=again or not (fault.warns or fault.weak))
+
+
+def _goes_on(fault: Fault, text: str, begin: int, last: int) -> bool:
+    """Whether what warned goes on all the same: a firmware talks, or the loader has found another application."""
+    found = fault.kind == "nothing-found" and HANDS_OVER.search(text, begin) is not None
+    return found or _any_text(text, max(begin, last)) is not None
 
 
 def _proof(text: str, at: int) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from flashpipe.board.boot.patterns import LOADED, LOADER
+from flashpipe.board.boot.patterns import LOADED, LOADER, SDK_STARTS
 from flashpipe.board.diagnosis.evidence import INTO_APPLICATION, MISREAD, SHOWN, Evidence
 from flashpipe.board.diagnosis.rule import Proof, Rule
 from flashpipe.board.diagnosis.rules_crash import (
@@ -349,7 +349,7 @@ RULES: Final = (
         _mute_firmware,
         lambda evidence: (
             "a boot loader ran, and nothing was heard of the firmware: it may be silent by design, or not have started"
-            if LOADER.search(evidence.log)
+            if LOADER.search(evidence.log) and not SDK_STARTS.search(evidence.log)
             else "the firmware was started and says nothing: by design, or because it does not run"
             if LOADED.search(evidence.log) or evidence.log_starts()
             else "nothing was heard of the firmware itself: it may be silent by design, or not have come so far"
