@@ -36,9 +36,8 @@ def test_files_go_there_and_come_back(files: Command, project: Project, monkeypa
     (project.folder / "com,ma.txt").write_bytes(M1)
     assert "com,ma.txt" in files("put=com,ma.txt,init.lua").ok().out
     (project.folder / "com,ma.txt").unlink()
-    assert "com,ma.txt  " in files("get=com,ma.txt,init.lua", "yes=1").ok().out
-    assert (project.folder / "com,ma.txt").read_bytes() == M1
     files("get=com,ma.txt", "as=one.txt").ok()
+    assert (project.folder / "one.txt").read_bytes() == M1
     files("rm=com,ma.txt").ok()
     assert "m2.dat" in files().ok().out
     assert "was there" in files("put=lua/m1.lua").ok().out
@@ -203,6 +202,23 @@ def test_names_of_a_board_are_shown_in_one_line_and_fetched_all_the_same(
     assert (project.folder / "coded.bin").read_bytes() == b"coded"
     command("files", "rm=é*", "yes=1", port).ok()
     assert "é" not in command("files", port).ok().out
+
+
+def test_a_name_with_a_comma_that_means_two_files_too_is_no_guess(files: Command, project: Project) -> None:
+    for name in ("x", "y", "x,y"):
+        (project.folder / name).write_bytes(name.encode())
+    assert "that one file is x?y" in files("put=x,y").failed("bad-value").text
+    files("put=x?y").ok()
+    files("put=x").ok()
+    (project.folder / "x,y").unlink()
+    files("put=y").ok()
+    for name in ("rm", "get"):
+        assert "x,y: the file of that name, or x and y?" in files(f"{name}=x,y").failed("bad-value").text
+    assert "no file x*" in files("cat=x*").failed("board-file-missing").text
+    assert files("cat=x,y").ok().out.endswith("x,y")
+    files("rm=x?y", "yes=1").ok()
+    files("get=x,y", "to=both").ok()
+    assert sorted(path.name for path in (project.folder / "both").iterdir()) == ["x", "y"]
 
 
 def test_a_file_that_is_still_there_was_not_removed(files: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,6 +52,18 @@ def test_the_console_goes_both_ways_and_steps_aside(page: Page, board: BoardOnPa
     assert not board.console.open
 
 
+@pytest.mark.usefixtures("board")
+def test_the_file_of_the_row_goes_and_no_other(page: Page) -> None:
+    names = ("x", "y", "x,y", "x*")
+    page.get_by_label("Send files to the board").set_input_files([payload(name, b"print(1)\n") for name in names])
+    cells = page.locator("#lua tbody th")
+    expect(cells).to_have_count(4)
+    page.on("dialog", lambda dialog: dialog.accept())
+    for name, left in (("x,y", ["x", "x*", "y"]), ("x*", ["x", "y"])):
+        page.get_by_role("button", name=f"Delete {name}", exact=True).click()
+        expect(cells).to_have_text(left)
+
+
 def test_a_file_goes_up_is_edited_run_comes_down_and_goes(page: Page, board: BoardOnPage) -> None:
     page.get_by_label("Send files to the board").set_input_files([payload("app.lua", b"print('one')\n")])
     row = page.locator("tr", has_text="app.lua")

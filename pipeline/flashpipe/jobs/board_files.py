@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -112,8 +112,10 @@ def get_files(board: BoardRun) -> list[tuple[str, Path, int]]:
     return [(name, paths[name], size) for name, size in sizes.items()]
 
 
-def remove_files(board: BoardRun) -> dict[str, int]:
+def remove_files(board: BoardRun, *, exactly: bool = False) -> dict[str, int]:
     """Remove files by name; those of a pattern are named and asked for first. Name and bytes of each are given.
+
+    exactly: what the command says is the name of one file, whatever it holds.
 
     Raises:
         BoardFileMissingError: the board has none of that name; nothing was removed.
@@ -122,7 +124,8 @@ def remove_files(board: BoardRun) -> dict[str, int]:
     """
     session = board.session()
     files = BoardFiles(open_console(session))
-    names, words = _chosen(session, files, board.command.variables.text("rm").split(","))
+    text = board.command.variables.text("rm")
+    names, words = _named(session, files, text) if exactly else _chosen(session, files, text.split(","))
     if set(names) - set(words):
         board.confirm(f"removes {', '.join(map(shown, names))} from the board")
     for name in names:
@@ -146,7 +149,7 @@ def read_file(board: BoardRun) -> bytes:
     session = board.session()
     console = open_console(session)
     files = BoardFiles(console, session.baud)
-    sizes, _ = _chosen(session, files, [board.command.variables.text("cat")])
+    sizes, _ = _named(session, files, board.command.variables.text("cat"))
     return b"".join(_read(session, files, sizes).values())
 
 
@@ -156,12 +159,23 @@ def _to_send(board: BoardRun) -> list[str]:
 
 
 def _with_commas(words: Sequence[str], is_file: Callable[[str], bool]) -> list[str]:
-    """Words that were parted at commas; those that are the name of one file together are one again."""
+    """Words that were parted at commas; those that are the name of one file together are one again.
+
+    Raises:
+        BadValueError: they are names of files each for itself, too.
+    """
     named, at = list[str](), 0
     while at < len(words):
-        ends = range(len(words), at + 1, -1) if not is_file(words[at]) else ()
+        ends = range(len(words), at + 1, -1)
         end = next((end for end in ends if is_file(",".join(words[at:end]))), at + 1)
-        named.append(",".join(words[at:end]))
+        parts, name = words[at:end], ",".join(words[at:end])
+        if len(parts) > 1 and all(map(is_file, parts)):
+            each = " and ".join(parts)
+            raise BadValueError(
+                f"{name}: the file of that name, or {each}?",
+                f"{each} in a command each; that one file is {name.replace(',', '?')}",
+            )
+        named.append(name)
         at = end
     return [name for name in named if name]
 
@@ -191,6 +205,17 @@ def _local(board: BoardRun) -> list[LuaFile]:
     return list(files.values())
 
 
+def _named(session: Session, files: BoardFiles, name: str) -> tuple[dict[str, int], list[str]]:
+    """The file of that name, and its length."""
+    names = files.names()
+    size = names.get(name)
+    if size is None and not bad_name(name):
+        size = files.size_of(name)
+    if size is None:
+        raise _missing(session, name, names)
+    return {name: size}, [name]
+
+
 def _chosen(session: Session, files: BoardFiles, words: Sequence[str]) -> tuple[dict[str, int], list[str]]:
     """Names and lengths of what is meant, and what means it: each word, less those that a comma in a name has made."""
     there = {name: size for name, size in files.names().items() if not name.startswith(TEMPORARY)}
@@ -201,12 +226,16 @@ def _chosen(session: Session, files: BoardFiles, words: Sequence[str]) -> tuple[
             there[word] = size
         names = [word] if word in there else [name for name in there if fnmatchcase(name, word)]
         if not names:
-            listed = ", ".join(map(shown, there)) or "none"
-            raise BoardFileMissingError(
-                f"{session.port}: the board has no file {shown(word)}; it has {listed}", BoardFileMissingError.remedy
-            )
+            raise _missing(session, word, there)
         chosen |= {name: there[name] for name in names}
     return chosen, meaning
+
+
+def _missing(session: Session, name: str, there: Iterable[str]) -> BoardFileMissingError:
+    listed = ", ".join(shown(other) for other in there if not other.startswith(TEMPORARY)) or "none"
+    return BoardFileMissingError(
+        f"{session.port}: the board has no file {shown(name)}; it has {listed}", BoardFileMissingError.remedy
+    )
 
 
 def _read(session: Session, files: BoardFiles, sizes: Mapping[str, int]) -> dict[str, bytes]:

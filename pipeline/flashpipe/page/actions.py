@@ -190,7 +190,7 @@ def list_files(run: BoardRun, board: BoardOnPage) -> str:
 
 def remove_file(run: BoardRun, board: BoardOnPage) -> str:
     """Remove a file; the list is made anew."""
-    names = jobs("board_files").remove_files(run)
+    names = jobs("board_files").remove_files(run, exactly=True)
     list_files(run, board)
     return f"{', '.join(names)} removed"
 
