@@ -1430,4 +1430,4 @@ class StoppedError(PipelineError):
     """The person or the system asked us to stop (Ctrl-C, SIGTERM)."""
 
     code, status = "stopped", 130
-    remedy: ClassVar[str] = Advice(repeat("run the same command again"), ": it continues")
+    remedy: ClassVar[str] = Advice(repeat("run the same command again"))

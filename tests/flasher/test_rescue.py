@@ -14,11 +14,12 @@ from flashpipe.board.lua import files as lua_files
 from flashpipe.board.lua.files import BoardFiles, LuaFile
 from flashpipe.board.lua.restarts import why_unasked
 from flashpipe.board.session.session import Session
-from flashpipe.errors import FilesFullError, LuaFailedError, NoLuaPromptError
+from flashpipe.errors import FilesFullError, LuaFailedError, NoLuaPromptError, StoppedError
 from flashpipe.flash import Region
 from flashpipe.flasher import lua_stage
 from flashpipe.flasher.lua_run import run_file
 from flashpipe.flasher.lua_stage import disable_init_lua, open_console
+from flashpipe.jobs.sessions import state_of
 from flashpipe.next_steps import command
 from flashpipe.sim.ports import registry
 
@@ -289,3 +290,28 @@ def test_old_lines_make_a_file_system_when_they_are_told(name: str, changed: Cal
     assert console.run("file.format()", 60.0).ended
     files.send([LuaFile("a.lua", b"print(1)")], files.names())
     assert files.names() == {"a.lua": 8}
+
+
+def test_a_stop_says_that_the_program_on_the_board_runs_on(make: Make) -> None:
+    session = make(IN_PACKAGE)
+    console, text = open_console(session), b'print("begun") for i=1,300 do tmr.delay(100000) tmr.wdclr() end'
+
+    def stop(_text: str) -> bool:
+        session.stop.set()
+        return False
+
+    with pytest.raises(StoppedError) as caught:
+        run_file(session, console, LuaFile("long.lua", text), 600.0, until=stop)
+    assert caught.value.action == "run the same command again"
+    assert "the program on it runs on unless it has come to its end" in state_of(session)
+    session.stop.clear()
+
+
+@pytest.mark.parametrize(("step", "told"), [("write", ": it continues"), ("backup", ": it continues"), ("audit", "")])
+def test_what_begins_anew_is_not_said_to_continue(make: Make, step: str, told: str) -> None:
+    session = make(IN_PACKAGE)
+    with session.step(step):
+        session.stop.set()
+    with pytest.raises(StoppedError) as caught:
+        session.check_stop()
+    assert caught.value.action == f"run the same command again{told}"

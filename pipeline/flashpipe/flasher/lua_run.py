@@ -44,6 +44,7 @@ def run_file(
     def named(text: str) -> str:
         return text.replace(name, file.name)
 
+    before, session.doing = session.doing, "program"
     ran = console.run(
         start,
         timeout_s,
@@ -52,6 +53,7 @@ def run_file(
         may_restart=may_restart(file.data),
         on_lines=lambda text: on_lines(named(text)),
     )
+    session.doing = before
     if start != chunk.RUN:
         with suppress(ConsoleError):  # it may have restarted the board, or hold it still: the next transfer clears up
             files.remove(name)

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flashpipe.errors import RecordError
 from flashpipe.folding import folded, width_of
 from flashpipe.jobs import audience
+from flashpipe.masking import without_login
 from flashpipe.records.begun import BEGUN
 
 if TYPE_CHECKING:
@@ -45,6 +46,13 @@ _SIGNALS: Final = tuple(
 _WHY: Final = {"SIGXCPU": "the processor time that `ulimit -t` allows is used up; "}
 """Signals that nobody sends who would know why."""
 
+_GOES_ON: Final = {
+    "program": "the program on it runs on unless it has come to its end; a reset ends it",
+    "format": "it makes its file system anew, and is not to be reset before that is done",
+    "send": "files were being sent, each of them is the old one or the new one",
+    "remove": "files were being removed",
+}
+"""Steps through a console that a stop does not undo, and what has become of them."""
 _sessions: dict[str, Session] = {}
 _guard = threading.Lock()
 _busy: dict[int, str] = {}
@@ -325,6 +333,8 @@ def _states() -> Iterator[str]:
 
 def state_of(session: Session | None) -> str:
     """In which state a run that was stopped has left its board, for people; empty where it had not reached one."""
+    if session is not None and session.doing in _GOES_ON:
+        return f"the board on {without_login(session.port)}: {_GOES_ON[session.doing]}"
     if session is None or session.device is None:
         return ""
     from flashpipe.records import journal  # noqa: PLC0415  7 ms, and only after a stop

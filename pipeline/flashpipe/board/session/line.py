@@ -50,6 +50,11 @@ class Flag(Protocol):
         """Whether it is."""
 
 
+_CONTINUED: Final = frozenset({"erase", "write", "verify", "backup", "send", "blocks"})
+"""Steps of which the same command, run again, finds what was done, and does the rest."""
+_GOES_ON: Final = Advice(repeat("run the same command again"), ": it continues")
+
+
 @dataclass
 class SerialLine:
     """A serial line, opened when first needed. Not thread-safe: one worker owns it."""
@@ -231,7 +236,7 @@ class SerialLine:
     def check_stop(self) -> None:
         """Raises StoppedError once somebody asked to stop."""
         if self.stop.is_set():
-            raise StoppedError(f"{self.port}: stopped on request")
+            raise StoppedError(f"{self.port}: stopped on request", _GOES_ON if self.doing in _CONTINUED else "")
 
     # --- reading and writing -----------------------------------------------------------------------------------------
 
