@@ -24,7 +24,7 @@ PASSED: Final = frozenset({"flashed", "skipped", "files"})
 STOPPED: Final = "stopped"
 """Outcome of a try that somebody has stopped, or killed."""
 ASIDE: Final = frozenset(
-    {"foreign-board", "part-differs", "mac-twice", "too-many-tries", "units-used-up", STOPPED}
+    {"foreign-board", "part-differs", "mac-twice", "too-many-tries", "units", "units-used-up", STOPPED}
     | {"port-busy", "port-denied", "record", "system-limit"}  # of this machine, not of the board
     | {"lab", "labgrid-missing", "no-coordinator", "place-missing", "place-taken", "exporter-gone", "place-unfit"}
 )

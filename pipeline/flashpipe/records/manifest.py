@@ -16,8 +16,8 @@ from typing import Any, Final
 from flashpipe.errors import BatchMismatchError, RecordError
 from flashpipe.files import read_json, read_regular
 from flashpipe.next_steps import Advice, command
-from flashpipe.records import seal
 from flashpipe.records.batch import Batch, now_text
+from flashpipe.records.batch_receipts import receipts_of
 from flashpipe.records.batch_state import BEGIN, END, FOUND, PASSED, Attempt, BatchState
 from flashpipe.values import dataclass
 
@@ -245,9 +245,11 @@ def _faults(manifest: Mapping[str, Any], records: Mapping[str, Mapping[str, Any]
     if manifest.get("virtual") is not _any_virtual(records):
         yield f"it says virtual: {json.dumps(manifest.get('virtual'))}, and its receipts do not"
     named = {str(run.get("receipt", "")) for run in manifest["runs"]}
-    for name in _of_batch(receipts, str(manifest.get("batch"))):
+    for name, _ in receipts_of(receipts, str(manifest.get("batch"))):
         if name not in named:
             yield f"{name} is of the batch and not in the manifest"
+    units = Counter(str(board.get("unit")) for board in manifest["boards"] if board.get("passed") and board.get("unit"))
+    yield from (f"unit {unit} is on {count} good boards" for unit, count in units.items() if count > 1)
 
 
 def _differences(run: Mapping[str, Any], record: Mapping[str, Any], manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -303,17 +305,6 @@ def _more(rows: Iterable[Mapping[str, Any]], than: Iterable[Mapping[str, Any]]) 
         left[_digest(row)] -= 1
         if left[_digest(row)] < 0:
             yield row
-
-
-def _of_batch(folder: Path, batch: str) -> Iterable[str]:
-    for path in sorted(folder.glob("*.json")):
-        try:
-            record = read_json(path)
-        except (OSError, ValueError):
-            continue
-        station = record.get("station") if isinstance(record, dict) else None
-        if isinstance(station, dict) and station.get("batch") == batch and seal.is_own(record, path):
-            yield path.name
 
 
 def _mismatch(what: str, problems: list[str]) -> BatchMismatchError:

@@ -18,6 +18,7 @@ from flashpipe.flasher.board_peek import look_at_contents
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.records.batch import Batch
 from flashpipe.records.batch_state import FOUND, PART, BatchState
+from flashpipe.station.claims_check import check_claims
 from flashpipe.station.units import Unit, Units
 from flashpipe.units import format_size
 from flashpipe.values import dataclass
@@ -84,6 +85,7 @@ class Admission:
             self._refuse_foreign(session, device)
         self._refuse_other_part(device)
         if self._units is not None:
+            check_claims(self._batch, self._units.source)
             self.unit = self._units.claim(device.mac)
             self._board.inputs.unit = self.unit.values
             self._board.station["unit"] = self.unit.shown

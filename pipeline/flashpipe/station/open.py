@@ -18,9 +18,12 @@ from flashpipe.jobs.build import make_parts
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.policy import run_policy
 from flashpipe.jobs.request import CommandLine
-from flashpipe.records.batch import RECORD, Batch, BatchRecord, batch_folder, now_text
+from flashpipe.records.batch import LOG, RECORD, Batch, BatchRecord, batch_folder, now_text
+from flashpipe.records.batch_receipts import check_log
+from flashpipe.records.batch_state import BatchState
 from flashpipe.records.project_folder import make_folder
 from flashpipe.station.admission import Rules
+from flashpipe.station.claims_check import check_claims
 from flashpipe.station.label_page import qr_code
 from flashpipe.station.labels import SOCKET, ZPL, LabelPlan, check_label_files, check_labels, read_template
 from flashpipe.station.pins import check_pins, pins_of
@@ -111,11 +114,15 @@ def open_station(command: CommandLine, words: Mapping[str, str], listener: Liste
     kept = {key: text for key, text in words.items() if key in REMEMBERED}
     is_new = not (folder / RECORD).exists()
     if is_new:
+        check_log(folder / LOG, name, command.receipts_folder, BatchState)
         batch = Batch.begin(command.folder, BatchRecord(name, command.profile_name, now_text(), pins, kept))
     else:
         batch = Batch.open(command.folder, name)
     if batch.state.closed:
         raise BatchClosedError(f"batch {name} is closed", BatchClosedError.remedy)
+    check_log(folder / LOG, name, command.receipts_folder, batch.refresh)
+    if units is not None:
+        check_claims(batch, units.source)
     check_pins(name, batch.record.pins, pins)
     image = example.plan().firmware.title()
     inputs = replace(inputs, listener=ignore)  # from here on the panel has the terminal
