@@ -136,6 +136,58 @@ def test_what_the_editor_would_change_is_not_opened_in_it_and_what_is_not_saved_
     assert Path(download.value.path()).read_bytes() == b"a = 3\r\nb = 4\r\n"
 
 
+def test_what_the_editor_has_not_seen_is_replaced_only_after_a_question(
+    page: Page, board: BoardOnPage, executed: Served
+) -> None:
+    def save(where: Page) -> None:
+        where.get_by_role("button", name="Save", exact=True).click()
+
+    def ended(heading: str) -> None:
+        expect(page.locator(".verdict h3")).to_have_text(heading)
+        wait_until(lambda: not board.busy)
+
+    page.get_by_label("Send files to the board").set_input_files(
+        [payload("a.lua", b"print('a')\n"), payload("b.lua", b"print('b')\n")]
+    )
+    expect(page.get_by_role("button", name="Open b.lua")).to_be_visible()
+    other = page.context.new_page()
+    other.goto(executed.address(board))
+    for tab in (page, other):
+        tab.get_by_role("button", name="Open b.lua").click()
+        expect(tab.get_by_label("Its text")).to_have_value("print('b')\n")
+    other.get_by_label("Its text").fill("print('theirs')\n")
+    save(other)
+    ended("OK: Send b.lua")
+    page.get_by_label("Its text").fill("print('mine')\n")
+    save(page)
+    expect(page.get_by_role("group", name="Question")).to_contain_text(
+        "this replaces b.lua on the board, which has changed since it was opened"
+    )
+    page.locator("#answer-no").click()
+    ended("Left as it was: Send b.lua")
+    page.get_by_role("button", name="Download b.lua").click()
+    ended("OK: Read a file")
+    assert board.fetched["b.lua"] == b"print('theirs')\n"
+    with page.expect_event("dialog") as asked:  # the board has not got it
+        page.get_by_role("button", name="Open a.lua").click()
+    asked.value.dismiss()
+    save(page)
+    page.locator("#answer-yes").click()
+    ended("OK: Send b.lua")
+    page.get_by_label("Its text").fill("print('again')\n")
+    save(page)
+    ended("OK: Send b.lua")
+    expect(page.get_by_role("group", name="Question")).to_have_count(0)
+    page.get_by_label("Name of the file").fill("a.lua")
+    save(page)
+    expect(page.get_by_role("group", name="Question")).to_contain_text("a.lua on the board, which was not opened here")
+    page.locator("#answer-no").click()
+    ended("Left as it was: Send a.lua")
+    page.get_by_label("Name of the file").fill("new.lua")
+    save(page)
+    ended("OK: Send new.lua")
+
+
 def test_files_that_no_board_can_have_are_refused_by_the_name_that_they_came_with(
     page: Page, board: BoardOnPage
 ) -> None:

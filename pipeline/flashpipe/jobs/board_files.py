@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -66,14 +67,36 @@ def put_files(board: BoardRun) -> Sequence[FileState]:
     return _send(board, _local(board))
 
 
-def put_these(board: BoardRun, named: Mapping[str, Path]) -> Sequence[FileState]:
+def put_these(board: BoardRun, named: Mapping[str, Path], known: Collection[str] | None = None) -> Sequence[FileState]:
     """Send files by the names that they get on the board; those that it holds are not sent again.
 
+    Args:
+        board: Whose files they become.
+        named: Name and path of each.
+        known: SHA-256 of all that whoever sends them has seen there; of anything else it is asked whether it may be
+            replaced. None: nothing is asked.
+
     Raises:
+        ConfirmationError: nobody agrees; nothing was sent.
         PipelineError: as `put_files`.
     """
-    files = (read_lua_file(path, name, path.parent) for name, path in named.items())
-    return _send(board, [replace(file, source=file.name) for file in files])  # where they lie is nobody's matter
+    read = (read_lua_file(path, name, path.parent) for name, path in named.items())
+    files = [replace(file, source=file.name) for file in read]  # where they lie is nobody's matter
+    if known is not None:
+        _ask_for_unseen(board, files, known)
+    return _send(board, files)
+
+
+def _ask_for_unseen(board: BoardRun, files: Sequence[LuaFile], known: Collection[str]) -> None:
+    session = board.session()
+    there = BoardFiles(open_console(session), session.baud)
+    sizes = {file.name: size for file in files if (size := there.size_of(file.name)) is not None}
+    contents = _read(session, there, sizes)
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+    seen = {*known, *(file.sha256 for file in files)}
+    if unseen := [name for name, digest in digests.items() if digest not in seen]:
+        since = "has changed since it was opened" if known else "was not opened here"
+        board.confirm(f"replaces {', '.join(map(shown, unseen))} on the board, which {since}")
 
 
 def _send(board: BoardRun, files: Sequence[LuaFile]) -> Sequence[FileState]:

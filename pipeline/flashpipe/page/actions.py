@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, field
 from importlib import import_module
@@ -298,8 +298,10 @@ def work(name: str, form: Mapping[str, str]) -> Work:
     return Work(action.task, action.label, action.run, given, action="" if action.fields else name)
 
 
-def put_work(files: Mapping[str, Path]) -> Work:
+def put_work(files: Mapping[str, Path], known: Collection[str] | None = None) -> Work:
     """The sending of files that a browser has left here, by the names that they get; they are not needed afterwards.
+
+    `known`: digests of what its editor has opened or sent under that name; None: it was no editor that sent them.
 
     Raises:
         LuaFileNameError: names that no file of a board can have. Nothing is sent then.
@@ -314,7 +316,9 @@ def put_work(files: Mapping[str, Path]) -> Work:
 
     def put(run: BoardRun, board: BoardOnPage) -> str:
         try:
-            states = jobs("board_files").put_these(run, files)
+            states = jobs("board_files").put_these(run, files, known)
+            board.sent = [state.sha256 for state in states]
+            board.changed("sent")
             list_files(run, board)
         finally:
             shutil.rmtree(next(iter(files.values())).parent, ignore_errors=True)

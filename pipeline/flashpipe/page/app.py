@@ -270,7 +270,8 @@ class _BoardRoutes:
         form = await body.form(request)
         files = self._site.uploads.files(form.get("set", ""))
         try:
-            work = actions.put_work({file.name: file.path for file in files})
+            known = form["known"].split(",") if form.get("known") else () if "known" in form else None
+            work = actions.put_work({file.name: file.path for file in files}, known)
         except PipelineError:
             self._site.uploads.forget(files[0].path.parent)
             raise

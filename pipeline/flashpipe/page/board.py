@@ -96,6 +96,8 @@ class BoardOnPage:
         self.files: Mapping[str, object] = {}
         self.node: Mapping[str, object] = {}
         self.fetched: dict[str, bytes] = {}
+        self.sent: list[str] = []
+        """SHA-256 of the files that were sent last: it has them now."""
         """Files of the board that were read for a browser, by name."""
         self.console = BoardConsole(self)
         self._tell = tell

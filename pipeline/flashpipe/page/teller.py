@@ -66,6 +66,7 @@ class Teller:
             "text": self._text,
             "whole text": self._whole_text,
             "fetched": lambda board: {"kind": "fetched", "board": board.slug, "names": list(board.fetched)},
+            "sent": lambda board: {"kind": "sent", "board": board.slug, "digests": board.sent},
         }
 
     def mark(self, board: BoardOnPage, part: str) -> None:

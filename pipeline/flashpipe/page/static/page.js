@@ -273,6 +273,23 @@ function keep(name, blob) {
 const LF = "\n", CRLF = "\r\n";
 let ends = LF, saved = "";
 
+// Digests of what was opened or saved here, by name: of anything else on the board it is asked before it is replaced.
+const seen = new Map();
+
+async function see(name, data) {
+  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", await data.arrayBuffer()));
+  const digest = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  seen.set(name, [...(seen.get(name) || []), digest]);
+  return digest;
+}
+
+// A text is saved once the board has it.
+const sending = new Map();
+
+function sent(message) {
+  for (const digest of message.digests) saved = sending.get(digest) ?? saved;
+}
+
 // What the editor could not give back byte by byte is not opened in it.
 function edit(name, bytes) {
   const form = $("#editor"), area = form.elements.text;
@@ -295,6 +312,7 @@ function edit(name, bytes) {
   ends = found;
   form.elements.name.value = name;
   area.value = saved = plain;
+  see(name, new Blob([bytes]));
   number();
   area.focus();
 }
@@ -324,7 +342,9 @@ async function save(form, submitter) {
     return;
   }
   const text = area.value, data = new Blob([text.replaceAll(LF, ends)]);
-  if (await put(`/boards/${board}/put`, [[name, data]], form, verb === "run" ? { run: "1" } : {})) saved = text;
+  const known = (seen.get(name) || []).join();
+  sending.set(await see(name, data), text);
+  await put(`/boards/${board}/put`, [[name, data]], form, { known, ...(verb === "run" && { run: "1" }) });
 }
 
 document.addEventListener("input", (event) => {
@@ -438,6 +458,7 @@ const TAKES = {
   bar,
   text: hear,
   fetched: arrived,
+  sent,
   boards: (message) => order(message.order),
   say: (message) => speak(message.text, message.loud),
 };
