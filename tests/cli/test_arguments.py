@@ -27,14 +27,16 @@ def test_every_variable_may_be_written_in_each_form(command: str) -> None:
 
 
 def test_what_may_come_several_times_keeps_its_order() -> None:
-    words = take_variables(["send=a=1", "--send", "b", "--send=c"], "simulate", SIMULATE, repeated={"send"})
-    assert words.texts == {"send": ("a=1", "b", "c")}
+    words = take_variables(["send=a=1", "--send", "b", "--send=c", "send="], "simulate", SIMULATE, repeated={"send"})
+    assert words.texts == {"send": ("a=1", "b", "c", "")}
 
 
 @pytest.mark.parametrize(
     ("words", "code"),
     [
         (["timeout=1s", "--timeout", "2s"], "bad-value"),
+        (["profile="], "bad-value"),
+        (["--timeout", " "], "bad-value"),
         (["--timeout"], "usage"),
         (["--timeout", "--json"], "usage"),
         (["--nothing"], "usage"),

@@ -40,6 +40,11 @@ def test_in_a_pipe_each_port_gets_one_board_and_the_status_tells(shop: Shop, com
     again = command("station", "batch=b", f"port={port(shop, 1)}{more}").ok()
     assert "goes on" in again.err
     assert "SN001" in again.out, "the batch remembers its words, and the board its number"
+    (shop.folder / "u.csv").write_text("serial\nA1\n")
+    for other in ("units=u.csv", "serial=X{n}"):
+        refused = command("station", "batch=b", other, f"port={port(shop, 1)}{more}").failed("lock-mismatch").err
+        assert f"units is {other.partition('=')[2]}, was SN{{n:03}}" in refused
+    assert len(shop.batch("b").state.all_attempts()) == 3
 
 
 @pytest.mark.parametrize(
@@ -47,6 +52,8 @@ def test_in_a_pipe_each_port_gets_one_board_and_the_status_tells(shop: Shop, com
     [
         (["profil=sensor"], "unknown-variable"),
         (["profile=sensor", "tries=0"], "bad-value"),
+        (["profile=sensor", "units="], "bad-value"),
+        (["profile=sensor", "--zpl", ""], "bad-value"),
         (["profile=sensor", "next=soon"], "bad-value"),
         (["profile=sensor", "sound=loud"], "bad-value"),
         (["profile=sensor", "batch=a/b"], "bad-value"),

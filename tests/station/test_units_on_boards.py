@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from flashpipe.errors import TemplateError
 from flashpipe.flasher import lua_stage
 from flashpipe.jobs.policy import run_policy
 from flashpipe.station.attempt import Attempts
@@ -122,3 +123,21 @@ def test_a_station_that_tests_no_board_says_so(shop: Shop) -> None:
     with (shop.folder / "sensor.yaml").open("a") as profile:
         profile.write("acceptance: {command: [python3, jig.py]}\n")
     assert not shop.open(batch="two").is_tested
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ({}, "where each board has its own: units=FILE.csv, or serial=RULE"),
+        ({"serial": "X{n}"}, "where each board has its own: units=FILE.csv"),
+        ({"units": "units.csv"}, "where each board has its own: a column of units.csv"),
+    ],
+)
+def test_a_template_that_wants_what_no_board_has_names_the_list(shop: Shop, words: dict[str, str], hint: str) -> None:
+    (shop.folder / "units.csv").write_text("serial\nA1\n")
+    (shop.folder / "config.lua").write_text("return @room@\n")
+    with (shop.folder / "sensor.yaml").open("a") as profile:
+        profile.write("files: {config.lua: {template: config.lua}}\n")
+    with pytest.raises(TemplateError, match="@room@") as caught:
+        shop.open(None, **words)
+    assert caught.value.hint.endswith(hint)

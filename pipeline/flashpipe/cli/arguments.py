@@ -13,6 +13,7 @@ from typing import Any
 
 from flashpipe import terminal
 from flashpipe.errors import BadValueError, UnknownVariableError, UsageError
+from flashpipe.jobs.empty_texts import check_text
 from flashpipe.jobs.option_words import END, is_option, read_option
 from flashpipe.jobs.variables import VariableKind
 from flashpipe.units import parse_bool
@@ -66,7 +67,7 @@ def take_variables(
 
     Raises:
         UnknownVariableError: naming those that the command takes.
-        BadValueError: one is given twice.
+        BadValueError: one is given twice, or says nothing.
         UsageError: an option without its value, or one that nobody knows.
     """
     reader = _Reader(list(argv), command, known, repeated, options)
@@ -125,8 +126,10 @@ class _Reader:
             meant = f", did you mean {near[0]!r}?" if near else ""
             takes = f"it takes {', '.join(self.known)}" if self.known else "it takes none"
             raise UnknownVariableError(f"{name}= is no variable of {self.command}{meant}", takes)
-        if name in self.texts and name not in self.repeated:
-            raise BadValueError(f"{name}= is given twice", "give it once")
+        if name not in self.repeated:
+            if name in self.texts:
+                raise BadValueError(f"{name}= is given twice", "give it once")
+            check_text(self.known[name].kind, text, name)
         self.texts.setdefault(name, []).append(text)
 
 

@@ -78,7 +78,7 @@ class Attempts:
             PipelineError: something of it cannot be had.
         """
         inputs = self._for_board()
-        return pins_of(inputs, run_policy(inputs))
+        return pins_of(inputs, run_policy(inputs), self._units)
 
     def _for_board(self) -> RunInputs:
         """Inputs of one board: all that is loaded is shared, the values of its unit are its own."""

@@ -45,6 +45,7 @@ REMEMBERED: Final = frozenset(STATION_WORDS) - {"batch", "sound"} | {
     "allow",
 }
 """Variables that a batch goes on with, where the command line does not say them again."""
+_UNITS: Final = frozenset({"units", "serial"})
 _MOST: Final = 1000
 
 
@@ -73,8 +74,10 @@ def remembered(command: CommandLine, words: Mapping[str, str]) -> dict[str, str]
     name = words.get("batch", "")
     if not name or not (batch_folder(command.folder, name) / RECORD).is_file():
         return dict(words)
-    record = Batch.open(command.folder, name).record
-    return {**record.words, **words}
+    before = Batch.open(command.folder, name).record.words
+    if _UNITS & set(words):  # one in place of the other
+        before = {key: text for key, text in before.items() if key not in _UNITS}
+    return {**before, **words}
 
 
 def open_station(command: CommandLine, words: Mapping[str, str], listener: Listener = ignore) -> Opened:
@@ -102,10 +105,14 @@ def open_station(command: CommandLine, words: Mapping[str, str], listener: Liste
         make_parts(example, inputs.listener)
         policy = run_policy(example)
     except TemplateError as error:
-        if units is None:
-            error.add_hint("where each board has its own: units=FILE.csv, or serial=RULE")
+        own = (
+            f"a column of {words['units']}"
+            if words.get("units")
+            else "units=FILE.csv" + ", or serial=RULE" * (not units)
+        )
+        error.add_hint(f"where each board has its own: {own}")
         raise
-    pins = pins_of(example, policy)
+    pins = pins_of(example, policy, units)
     labels = label_plan(command, words, policy, units.source.columns if units else ())
     check_label_files(labels, name)
     make_folder(command.folder)
@@ -143,10 +150,18 @@ def _units(command: CommandLine, words: Mapping[str, str], batch: str, *, keeps:
     if path and rule:
         raise BadValueError("units= and serial= are both given", "give one of them")
     if path:
-        return Units(read_unit_file(command.caller / path), batch=batch, keeps=keeps)
+        units = read_unit_file(command.caller / path)
+        return Units(units, batch=batch, called=_called(units.path, command.project), keeps=keeps)
     if rule:
-        return Units(SerialRule(rule, command.folder / "serial-numbers.claims"), batch=batch, keeps=keeps)
+        numbers = SerialRule(rule, command.folder / "serial-numbers.claims")
+        return Units(numbers, batch=batch, called=rule, keeps=keeps)
     return None
+
+
+def _called(path: Path, project: Path) -> str:
+    """A name of a list that is the same for each station: outside the project that they share, paths may differ."""
+    real, folder = path.resolve(), project.resolve()
+    return real.relative_to(folder).as_posix() if real.is_relative_to(folder) else real.name
 
 
 def label_plan(command: CommandLine, words: Mapping[str, str], policy: Policy, columns: Sequence[str]) -> LabelPlan:

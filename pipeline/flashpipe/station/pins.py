@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 from flashpipe.errors import LockMismatchError
 from flashpipe.files import read_regular
 from flashpipe.flasher.model import Policy
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.profile.search import shipped_folder
+from flashpipe.station.units import Units
+
+_DIGEST: Final = re.compile(r"[0-9a-f]{16,}")
 
 
-def pins_of(inputs: RunInputs, policy: Policy) -> dict[str, object]:
+def pins_of(inputs: RunInputs, policy: Policy, units: Units | None = None) -> dict[str, object]:
     """The digests: profile and those it extends, images, plan, Lua files (templates as they are), and the test jig.
+
+    Of a list or rule of units its name: a list may grow, and with another one a board would get a second unit.
 
     Raises:
         PipelineError: an image or file that cannot be had.
@@ -29,6 +36,7 @@ def pins_of(inputs: RunInputs, policy: Policy) -> dict[str, object]:
         **files,
         **({f"test {test.name}": test.sha256} if test else {}),
         **{f"jig {path.name}": _digest(path) for path in _programs(policy)},
+        **({"units": units.called} if units else {}),
     }
 
 
@@ -62,10 +70,11 @@ def check_pins(batch: str, pinned: Mapping[str, object], pins: Mapping[str, obje
     ]
     if changed:
         raise LockMismatchError(
-            f"batch {batch} began with other bytes: {'; '.join(changed)}",
+            f"batch {batch} began with something else: {'; '.join(changed)}",
             "put back what was there before; or begin another batch: batch=NEW",
         )
 
 
-def _short(digest: object) -> str:
-    return str(digest)[:12] if digest else "not there"
+def _short(pin: object) -> str:
+    text = str(pin) if pin else "not there"
+    return text[:12] if _DIGEST.fullmatch(text) else text

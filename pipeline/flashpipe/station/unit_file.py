@@ -13,6 +13,7 @@ from typing import Final
 from flashpipe.errors import UnitsError
 from flashpipe.files import read_regular
 from flashpipe.masking import LEAST, is_secret
+from flashpipe.station.labels import FIELDS
 from flashpipe.station.units import MAC, Unit
 
 LIMIT: Final = 32 * 1024 * 1024
@@ -25,8 +26,8 @@ _COLUMN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MAC: Final = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _SPOILT: Final = re.compile(r"\d+(\.\d+)?E[+-]?\d+|#(REF|VALUE|NAME|N/A|DIV/0)[!?]?", re.IGNORECASE)
 """A number as a spreadsheet shortens it, and its own mistakes."""
-_OF_BOARDS: Final = frozenset({"chipid"})
-"""Names that templates have another value for."""
+_TAKEN: Final = frozenset({*FIELDS, "qr"}) - {MAC}
+"""Names that have another value on labels, and some of them in templates."""
 
 
 class UnitFile:
@@ -116,6 +117,11 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
             if any(cell.strip() for cell in row):
                 yield reader.line_num, [cell.strip() for cell in row]
     except csv.Error as error:
+        if "new-line" in str(error):
+            raise UnitsError(
+                f"units={path}:{reader.line_num}: has a line end of an old Mac (CR alone)",
+                "save it as CSV with line ends LF or CR LF",
+            ) from None
         raise UnitsError(f"units={path}:{reader.line_num}: {error}", "close the quotes of that line") from None
 
 
@@ -125,9 +131,10 @@ def _columns(path: Path, header: list[str]) -> tuple[tuple[str, ...], frozenset[
         raise UnitsError(f"units={path}:1: has {mark} between its columns", "save it as CSV with commas")
     names = [cell.removesuffix(SECRET).removesuffix(TEXT) for cell in header]
     for name in names:
-        if not _COLUMN.fullmatch(name) or name in _OF_BOARDS:
-            why = "is a name of the board's own" if name in _OF_BOARDS else "is no name of a column"
-            raise UnitsError(f"units={path}:1: {name!r} {why}", "want words such as serial, room, mac")
+        if not _COLUMN.fullmatch(name):
+            raise UnitsError(f"units={path}:1: {name!r} is no name of a column", "want words such as serial, room, mac")
+        if name in _TAKEN:
+            raise UnitsError(f"units={path}:1: {name} is a field of every label", "call the column otherwise")
     double = next((name for name, count in Counter(names).items() if count > 1), None)
     if double is not None:
         raise UnitsError(f"units={path}:1: the column {double} is there twice", "rename one of them")

@@ -130,8 +130,9 @@ class UnitReturn:
 class Units:
     """Gives units to boards, each once."""
 
-    def __init__(self, source: UnitSource, *, batch: str, keeps: bool = False) -> None:
-        self.source = source
+    def __init__(self, source: UnitSource, *, batch: str, called: str = "", keeps: bool = False) -> None:
+        self.source, self.called = source, called
+        """`called`: the rule, or the name of the list."""
         self._batch = batch
         self._keeps = keeps
         """A failed board keeps its row."""
