@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import shlex
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from flashpipe.board.ports import discovery
 from flashpipe.board.ports.discovery import PortInfo
 from flashpipe.board.ports.open import open_port
 from flashpipe.errors import BadValueError, PipelineError
+from flashpipe.jobs.firmware_offers import find_firmwares
 from flashpipe.jobs.variables import KNOWN
 from flashpipe.page import boards as ports
 from flashpipe.page.actions import ACTIONS
@@ -19,6 +23,7 @@ from flashpipe.page.choice import MORE, Choice, settings
 from flashpipe.page.firmware import MISSING, REFUSED, look
 from flashpipe.page.save_profile import proposal, save
 from flashpipe.page.shown_plan import WIDTH
+from flashpipe.page.uploads import Uploads
 from flashpipe.profile.load import load_profile
 
 from tests.rooms import loaded_with
@@ -50,6 +55,42 @@ def test_erase_and_keep_replace_the_profiles(tmp_path: Path, firmware: Path) -> 
     assert rows(erase="all", keep="none") == {"write", "erase"}
     refused = look(Choice("esp12", firmware.name, firmware.parent, (("keep", "spiffs,nothing"),)), (tmp_path, tmp_path))
     assert refused["error"]["code"] == "bad-value"
+
+
+@pytest.mark.parametrize(
+    ("called", "kept"),
+    [
+        ("my firmware (1).bin", "my firmware (1).bin"),
+        ("Küche, links=1!.bin", "Küche, links=1!.bin"),
+        ("ö.bin", "ö.bin"),
+        ("0x0:a.bin", "0x0_a.bin"),
+        ("a.zip!b.bin", "a.zip_b.bin"),
+        ("../x/.hidden", "_x_.hidden"),
+        ("~root", "_root"),
+        ("con.bin ", "con.bin_"),
+        ("a\x1b[31m\u202e.bin", "a_[31m_.bin"),
+        ("x" * 300, "x" * 120),
+        ("é" * 300, "é" * 120),
+    ],
+)
+def test_a_dropped_file_is_called_as_it_was_and_taken_by_that_name(
+    tmp_path: Path, called: str, kept: str, firmware: Path
+) -> None:
+    contents = firmware.read_bytes()
+
+    async def data() -> AsyncIterator[bytes]:
+        yield contents
+
+    uploads = Uploads()
+    chosen = uploads.new_set()
+    path = asyncio.run(uploads.add(chosen, called, data())).path
+    assert (path.name, path.parent) == (kept, uploads.folder(chosen))
+    (found,) = find_firmwares(path.parent, [path.name])
+    choice = Choice("esp12", found.image, path.parent)
+    assert choice.file_name == kept
+    assert look(choice, (tmp_path, tmp_path))["error"] is None
+    assert shlex.split(choice.command("plan", {}))[-1] == f"image={kept}"
+    uploads.clear()
 
 
 def test_what_is_missing_is_not_said_to_be_refused(tmp_path: Path) -> None:

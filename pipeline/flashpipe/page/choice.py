@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 from flashpipe.errors import BadValueError
 from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.variables import KNOWN, check
+from flashpipe.sources.archive_names import split_member
+from flashpipe.sources.resolve import parse_image_argument
 from flashpipe.values import dataclass
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 MORE: Final = ("mode", "frequency", "baud", "reset", "boot", "erase", "keep", "check", "force", "allow")
 """Variables that the page has fields for, besides profile and image."""
 LONGEST: Final = 400
-_ADDRESS: Final = re.compile(r"^0x[0-9A-Fa-f]+:")
 Folders = tuple[Path, Path]
 """The project's, and the one the page was started in."""
 
@@ -48,8 +48,8 @@ class Choice:
         >>> Choice(image="nodemcu.bin").file_name
         'nodemcu.bin'
         """
-        files = [_ADDRESS.sub("", part) for part in self.image.split(",")]
-        return " + ".join(file.rpartition("!")[2] or file for file in files)
+        files = parse_image_argument(self.image).values() if self.image else ()
+        return " + ".join(split_member(file)[1] or file for file in files)
 
     @property
     def undecided(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import shutil
@@ -11,6 +12,9 @@ from typing import Final
 
 from flashpipe.errors import UploadError
 from flashpipe.files import make_parents, state_folder
+from flashpipe.foreign_names import misleading
+from flashpipe.sources.archive_names import split_member
+from flashpipe.sources.resolve import parse_image_argument
 from flashpipe.values import dataclass
 
 LARGEST: Final = 0x2000000
@@ -22,6 +26,9 @@ LUA_FILE: Final = 1 << 20
 MOST_LUA_FILES: Final = 64
 """That are sent to a board in one go."""
 MOST_NAMES: Final = 120
+_LONGEST: Final = 240
+"""Bytes of a file's name that leave room for what is put before it."""
+_PLAIN: Final = re.compile(r"[^A-Za-z0-9._-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,13 @@ class _Set:
 def printable(name: str) -> str:
     """The name as it can be shown."""
     return "".join(char if char.isprintable() else "_" for char in name)
+
+
+def _can_be(name: str) -> bool:
+    """Whether a file can have this name here, and `image=` means it by that: then it is called as it was."""
+    if misleading(name) or set(name) & set("/\\") or name.startswith("~") or len(os.fsencode(name)) > _LONGEST:
+        return False
+    return parse_image_argument(name) == {0: name} and not split_member(name)[1]
 
 
 class Uploads:
@@ -86,7 +100,7 @@ class Uploads:
         shown = printable(file_name)[-MOST_NAMES:] or "file"
         if any(file.name in {shown, file_name} for file in file_set.files):
             raise UploadError(f"two files are called {shown}", "rename one of them")
-        path = self.folder(name) / (re.sub(r"[^A-Za-z0-9._-]", "_", shown).lstrip(".") or "file")
+        path = self.folder(name) / (shown if _can_be(shown) else _PLAIN.sub("_", shown).lstrip(".") or "file")
         if path.exists():  # the names differ, what is left of them does not
             path = path.with_name(f"{len(file_set.files)}-{path.name}")
         make_parents(path)
