@@ -18,6 +18,7 @@ FORMS = (
     f'accessToken="{SECRET}"',
     f"Bearer {SECRET}",
     f"Authorization: Basic {SECRET}",
+    *(f"{scheme} {SECRET}" for scheme in ("Basic", "digest", "NEGOTIATE")),
     f"Authorization: Bearer {SECRET}",
     f"psk {SECRET}",
     f"psk={SECRET}",
@@ -146,6 +147,8 @@ def test_a_field_with_the_name_of_a_secret_is_one(name: str) -> None:
         "lost connection, connection to sim://esp12 is back",
         "bad.yaml:2: foo: unknown key, want one of extends, about",
         "that is no token, say another; a key, which is missing; the password, where it is given",
+        "failed to digest 0x00000..0x71000: no answer",
+        "Digest mismatch, basic settings. Negotiate again",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:

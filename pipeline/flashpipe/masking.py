@@ -97,7 +97,13 @@ _SPOKEN: Final = lazy_pattern(
     (?! (?: is | for | of | password | passphrase | passwd | psk | pwd | ssid ) \b ) [^\s"',;)}\]]+"""
 )
 """`psk secret`, `password is secret`."""
-_BEARER: Final = lazy_pattern(r"(?i)\b(bearer|basic|digest|negotiate)((?<=bearer)\s*[:=]\s*|\s+)[A-Za-z0-9+/._~=-]{4,}")
+_BEARER: Final = lazy_pattern(
+    r"""(?ix) \b ( bearer | basic | digest | negotiate )
+    ( (?<=bearer) (?: \s* [:=] \s* | \s+ )
+    | \s+ (?! (?: 0x[\da-f]+ (?: \.\.0x[\da-f]+ )? | (?-i: [A-Z]?[a-z]+ ) ) \.? (?! [A-Za-z0-9+/._~=-] ) ) )
+    [A-Za-z0-9+/._~=-]{4,}"""
+)
+"""`Bearer secret`; `Basic aGk6aG8=`, and neither `basic settings` nor `digest 0x10000..0x20000`."""
 _NETWORK: Final = lazy_pattern(
     r"(?i)\b((?:re)?connect(?:ing|ed)?\s+(?:to|with)|disconnect(?:ing|ed)?\s+from|join(?:ing|ed)"
     r"|associat(?:ing|ed)\s+with|lost\s+(?:the\s+)?connection\s+(?:to|with)"
