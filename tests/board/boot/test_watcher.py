@@ -132,6 +132,15 @@ def test_an_undeclared_firmware_rate_is_found(watch: Any) -> None:
     assert watched.verdict.seconds < 10
 
 
+@pytest.mark.parametrize(("before", "kind"), [(b"", "prompt"), (b"rf cal sector: 1019\r\n", "alive"), (SDK, "alive")])
+def test_what_talks_at_once_has_a_rate_of_its_own(watch: Any, before: bytes, kind: str) -> None:
+    """As an executed 0.9.2 of 2014-12-19 has it: no word of its SDK, and no answer at another rate than its own."""
+    behind_s = 0.01 + len(LOG + before) * 10 / ROM + 0.006
+    watched = watch([(0.01, ROM, LOG + before), (behind_s, 9600, OLD_BANNER)], prompt_at(9600, 0.5))
+    assert watched.verdict.kind == kind
+    assert {9600} <= set(watched.rates) or kind == "alive", "that one may be formatting, and takes the rate of a knock"
+
+
 @pytest.mark.parametrize(("sdk", "kind"), [(b"0.9.4", "prompt"), (b"1.1.0", "prompt"), (b"2.2.1(cfd48f3)", "alive")])
 def test_an_old_nodemcu_makes_no_sound_where_it_is_knocked_at_another_rate(watch: Any, sdk: bytes, kind: str) -> None:
     """As an executed 0.9.4 of 2014-12-26 has it: the banner is garbage right behind the SDK's lines."""

@@ -20,8 +20,8 @@ The rules:
 3. Garbage there as well: another rate of those in use. Silence there: the board waits for input at a rate of its own,
    and each of those in use is knocked at. But a firmware that was just loaded and makes no sound at its rate is left
    alone there: NodeMCU 2.x formats its file system without a word, and then takes over the rate of what it was sent.
-   Not so with an SDK of NodeMCU 0.9: that speaks at 9600, and some of its builds make no sound where they are knocked
-   at another rate (seen in executed builds of December 2014).
+   Not so with one that talked at once, or has an SDK of NodeMCU 0.9: that speaks at 9600, and some of its builds make
+   no sound where they are knocked at another rate (seen in executed builds of December 2014).
 4. Knock (a carriage return) when the line is quiet: NodeMCU answers with its prompt, even where its banner is off. A
    Lua prompt whose banner nobody saw is asked what it is. One that was shown is knocked at as well: NodeMCU 3.x shows
    it behind an init.lua that has taken the console.
@@ -166,13 +166,12 @@ class BootWatcher:
         self._state_s = now
         self._lingered = False
         self._lingers = 0
-        self._sweep = 0
-        """Rates left to knock at before the ROM's is listened to again."""
+        self._sweep = 0  # rates left to knock at before the ROM's is listened to again
         self._talks = False
         """Whether garbage at the ROM's rate showed that the firmware talks by itself."""
+        self._is_early = False  # such garbage came at once, without a word of the SDK before it
         self._asked_s: float | None = None
-        self._prompts = self._proofs = 0
-        """Prompts that the log held at the last knock, and knocks at a prompt that was shown."""
+        self._prompts = self._proofs = 0  # prompts that the log held at the last knock; knocks at one that was shown
         self._format_s: float | None = None
         self._text_baud = 0
         self._good: Verdict | None = None
@@ -363,18 +362,19 @@ class BootWatcher:
                 if self._lingered:  # the ROM's rate was tried in between, so this one is wrong
                     self._at = (self._at + 1) % len(self._bauds)
                 self._linger(now)
-        elif self._at == 0 and LOADED.search(self.log) and not OLD_SDK.search(self.log):
+        elif self._at == 0 and LOADED.search(self.log) and not (self._is_early or OLD_SDK.search(self.log)):
             return  # silence is no sign of a wrong rate, garbage would be: perhaps it formats its file system
         elif stay.knocks >= KNOCKS and now - max(stay.last_s, stay.knocked_s) >= ANSWER_S and not self._stay.text():
             self._next_firmware_rate(now)
 
     def _leave_rom(self, now: float, *, noisy: bool) -> None:
-        stay = self._stay
+        stay, text = self._stay, self._stay.text()
+        self._is_early |= noisy and (csum := LOADED.search(text)) is not None and not text[csum.end() :].strip()
         if noisy and not self._rom_known:
             self._rom_at = (self._rom_at + 1) % len(self._rom_bauds)
             if self._rom_bauds[self._rom_at] == self._bauds[self._at]:  # that one is listened to anyway
                 self._rom_at = (self._rom_at + 1) % len(self._rom_bauds)
-        if stay.linger and not ROM.search(self._stay.text()):  # it does not start again and again: it waits for input
+        if stay.linger and not ROM.search(text):  # it does not start again and again: it waits for input
             self._sweep, self._talks = len(self._bauds), bool(stay.data)  # … or it talks at a rate of its own
             self._at = (self._at + 1) % len(self._bauds)
         self._listen_to_firmware(now)
