@@ -79,7 +79,7 @@ def ask_node(board: BoardRun) -> NodeReport:
     console = open_console(session)
     with session.step("node", "asking the firmware what it is") as result:
         info = read_node(console, console.before, wanted=demands.modules)
-        result.append(f"NodeMCU {info.version}")
+        result.append(f"NodeMCU {info.version}".strip())
     findings = tuple(acceptance.compare(info, demands))
     return NodeReport(session.port, info, profile.flash_size if profile else "", findings)
 

@@ -86,7 +86,7 @@ def _sizes(info: NodeInfo, profile_size: str) -> str:
 
 def _room(info: NodeInfo) -> str:
     if info.room is None:
-        return "no file system"
+        return "no file system, or none that this firmware tells of"
     remaining, _, total = info.room
     return f"{remaining:,} of {total:,} bytes free" if total else "no file system"
 
@@ -107,4 +107,5 @@ def describe_files(there: Mapping[str, int], states: Mapping[str, str], room: tu
         size = f"{there[name]:,} B" if name in there else "-"
         rows.append(f"{shown(name):<{width}}{size:>12}  {state}".rstrip())
     rows = rows or ["no files"]
-    return "\n".join([*rows, f"{room[0]:,} of {room[2]:,} bytes free" if room else "no file system"])
+    free = f"{room[0]:,} of {room[2]:,} bytes free" if room else "this firmware does not tell what is free"
+    return "\n".join([*rows, free])

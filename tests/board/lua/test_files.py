@@ -27,6 +27,32 @@ def test_a_firmware_that_has_no_files_says_so_itself(make: Make) -> None:
     assert "flashpipe format" in caught.value.hint
 
 
+AS_OLD = (
+    "(function()local f={{}} for n in ('{}'):gmatch('%a+')do f[n]=file[n]end file=f end)()",
+    "open close write seek list remove",
+)
+"""Lua that leaves a NodeMCU the functions of `file` that one of 0.9.4 has; that of January 2015 has `read` as well."""
+
+
+@pytest.mark.parametrize("more", ["", " read"])
+def test_what_a_very_old_firmware_lacks_is_named_and_no_file_is_lost(make: Make, more: str) -> None:
+    console = make()
+    BoardFiles(console).send([LuaFile("a.lua", b"print(1)")], {})
+    console.ask_secret(AS_OLD[0].format(AS_OLD[1] + more))
+    files = BoardFiles(console)
+    named = "file.rename" if more else "file.read and no file.rename"
+    with pytest.raises(BoardFileSystemError, match=f"this NodeMCU has no {named} ") as caught:
+        files.send([LuaFile("a.lua", b"print(2)")], files.names())
+    assert "flashpipe flash" in caught.value.hint
+    assert files.names() == {"a.lua": 8}, "and nothing is left of the other one"
+    if more:
+        assert files.read("a.lua", 8) == b"print(1)"
+        assert files.place(LuaFile("b.lua", b"print(2)")) in files.names(), "to be run it needs no other name"
+    else:
+        with pytest.raises(BoardFileSystemError, match=r"has no file\.read "):
+            files.read("a.lua", 8)
+
+
 def test_a_line_that_lost_a_letter_is_noticed_and_the_file_sent_again(make: Make) -> None:
     hits = iter([True])
 

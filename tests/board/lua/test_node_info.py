@@ -41,6 +41,19 @@ def test_3x_tells_its_build_without_a_banner(read: Reader) -> None:
     assert (info.number_type, info.ssl, info.lfs_size) == ("float", False, 0)
 
 
+def test_a_firmware_without_node_info_tells_what_it_can(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """As NodeMCU 0.9.2 and 0.9.4 have it."""
+    session = Session(NodeMcu.of(IN_PACKAGE, tmp_path / "flash.bin", request).url)
+    console = find_console(session)
+    console.ask_secret("(function()local n=node node={chipid=n.chipid,heap=n.heap}end)()")
+    info = read_node(console)
+    assert (info.version, info.flash_id) == ("", None)
+    assert info.chip_id is not None
+    assert info.has("file")
+    session.close()
+    registry.forget_boards()
+
+
 @pytest.mark.images
 def test_a_wanted_module_that_is_not_named_is_tried(read: Reader) -> None:
     info = read("3.0", wanted=("mdns", "string", "tmr"))

@@ -9,7 +9,7 @@ the header into another page.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from flashpipe.board.lua.console import Console
@@ -29,6 +29,9 @@ _NO_FILES: Final = Advice(
     "it has no file system, or no `file` module: ", command("format"), " makes one, where the flash has room for it"
 )
 
+_TOO_OLD: Final = Advice(command("flash"), " writes a newer NodeMCU: from the 0.9.5 of spring 2015 on they have them")
+PAGE: Final = 251
+"""Data bytes of a SPIFFS page; each file costs one page more (docs/spiffs.md: 256-byte pages)."""
 _GONE: Final = Advice("a program on the board may have removed it: reset the board and ", repeat("run it again"))
 
 
@@ -76,6 +79,38 @@ def size_of(console: Console, name: str) -> int | None:
         10.0,
     )
     return int(reply) if _LENGTH.fullmatch(reply) else None
+
+
+def cost_of(size: int) -> int:
+    """Bytes of a file system that a file takes up."""
+    return (-(-size // PAGE) + 1) * PAGE
+
+
+def require_functions(console: Console, names: Sequence[str]) -> None:
+    """Go on only with a firmware whose module `file` has these functions; one that is very old lacks some.
+
+    Raises:
+        BoardFileSystemError: naming those that it lacks.
+        ConsoleError: the console does not answer.
+    """
+    kinds = console.ask('.." "..'.join(f"type(file.{name})" for name in names)).split()
+    missing = [f"file.{name}" for name, kind in zip(names, kinds, strict=False) if kind == "nil"]
+    if missing:
+        raise BoardFileSystemError(f"{console.port}: this NodeMCU has no {' and no '.join(missing)}", _TOO_OLD)
+
+
+def lines_read(console: Console, code: str) -> list[str]:
+    """What Lua prints that reads a file.
+
+    Raises:
+        BoardFileSystemError: this firmware can read none.
+        ConsoleError: the console does not answer, or the code failed.
+    """
+    try:
+        return console.lines(code, 10.0)
+    except LuaFailedError:
+        require_functions(console, ["read"])
+        raise
 
 
 def have_listed(console: Console, temporary: Mapping[str, str]) -> list[str]:

@@ -15,7 +15,7 @@ from dataclasses import field, replace
 from typing import Final
 
 from flashpipe.board.lua.console import Console, portions
-from flashpipe.board.lua.file_list import have_listed, listed_files, size_of
+from flashpipe.board.lua.file_list import cost_of, have_listed, lines_read, listed_files, require_functions, size_of
 from flashpipe.board.lua.hex_digits import HEX, bytes_of, name_literal
 from flashpipe.board.lua.node_info import read_room
 from flashpipe.board.lua.open_file import close
@@ -45,8 +45,6 @@ PIECES, PIECES_SLOW = 32, 8
 printing for seconds at a slow rate in one go is what its watchdog does not like."""
 SLOW: Final = 38400
 """Baud below which a rate is slow."""
-PAGE: Final = 251
-"""Data bytes of a SPIFFS page; each file costs one page more (docs/spiffs.md: 256-byte pages)."""
 LARGER: Final = "it is larger than the board's whole file system: make it smaller, or leave it out"
 ATTEMPTS: Final = 2
 MEMORY, MEMORY_PER_BYTE = 4000, 3
@@ -174,10 +172,10 @@ class BoardFiles:
         data, path, failures = b"", name_literal(name), 0
         pieces = PIECES_SLOW if self._console.baud < SLOW else PIECES
         while len(data) < size:
-            lines = self._console.lines(
+            lines = lines_read(
+                self._console,
                 f'local f=file.open({path},"r")file.seek("set",{len(data)})'
                 f"for i=1,{pieces} do local s=file.read({PIECE})if not s then break end p(_fp(s))end _fp(f)",
-                10.0,
             )
             part = bytes_of("".join(lines))
             data += part
@@ -255,7 +253,7 @@ class BoardFiles:
             ConsoleError: as `send`.
         """
         there = self._clear_up([file], self.names())
-        self.check_room([file], [file], there)
+        self.check_room([file], [file], there, needs=["read"])
         with self._leaving_nothing_half(), self.faster(len(file.data)):
             self._write_temporary(file, there, lambda _: None)
         return file.temporary
@@ -294,7 +292,13 @@ class BoardFiles:
         return bool(twins)
 
     def check_room(
-        self, files: Sequence[LuaFile], waiting: Sequence[LuaFile], there: Mapping[str, int], gone: Iterable[int] = ()
+        self,
+        files: Sequence[LuaFile],
+        waiting: Sequence[LuaFile],
+        there: Mapping[str, int],
+        gone: Iterable[int] = (),
+        *,
+        needs: Sequence[str] = ("read", "rename"),
     ) -> bool:
         """Whether all new files fit beside the old ones; False: one after the other do.
 
@@ -303,26 +307,29 @@ class BoardFiles:
             waiting: those of them that are not there under their temporary names.
             there: names and lengths of what is there.
             gone: lengths of files that will be there no more.
+            needs: functions of `file` that writing them takes.
 
         Raises:
             FilesFullError: not even that.
+            BoardFileSystemError: the firmware does not have one of those.
         """
         room = read_room(self._console)
         if room is None:
+            require_functions(self._console, needs)
             return True
-        free = room[0] + sum(map(_cost, gone))
-        if sum(_cost(len(file.data)) for file in waiting) <= free:
+        free = room[0] + sum(map(cost_of, gone))
+        if sum(cost_of(len(file.data)) for file in waiting) <= free:
             return True
         left = free
         for file in _in_order(files):
-            need = _cost(len(file.data)) if file in waiting else 0
+            need = cost_of(len(file.data)) if file in waiting else 0
             if need > left:
                 raise FilesFullError(
                     f"{self._console.port}: no room for {file.name} ({format_size(len(file.data))}):"
                     f" {format_size(left)} of {format_size(room[2])} are free",
                     LARGER if need > room[2] else FilesFullError.remedy,
                 )
-            left += _cost(there[file.name]) - need if file.name in there else -need
+            left += cost_of(there[file.name]) - need if file.name in there else -need
         return False
 
     def _write_temporary(self, file: LuaFile, there: Mapping[str, int], progress: Callable[[int], None]) -> None:
@@ -441,8 +448,3 @@ class BoardFiles:
 def _in_order(files: Iterable[LuaFile]) -> list[LuaFile]:
     """In the order in which they get their names."""
     return sorted(files, key=lambda file: (file.name == START, file.name))
-
-
-def _cost(size: int) -> int:
-    """Bytes of a file system that a file takes up."""
-    return (-(-size // PAGE) + 1) * PAGE

@@ -83,7 +83,7 @@ def read_node(console: Console, banner: str = "", *, wanted: Iterable[str] = ())
     Raises:
         ConsoleError: the console does not answer.
     """
-    grouped = console.ask('type(node.info("hw"))') == "table"
+    grouped = console.ask('type((node.info or type)("hw"))') == "table"  # 0.9.4 has none
     info = _read_new(console) if grouped else _read_old(console)
     info = _with_banner(info, banner)
     if not info.number_type:
@@ -150,7 +150,7 @@ def _read_old(console: Console) -> NodeInfo:
     return NodeInfo(
         version=".".join(word for word in words[:3] if word),
         baud=console.baud,
-        chip_id=_whole(words[3]),
+        chip_id=_whole(words[3] or _optional(console, "node.chipid()")),
         flash_id=_whole(words[4]),
         flash_size=size * 1024 if size is not None else None,
         flash_mode=_mode(words[6]),
