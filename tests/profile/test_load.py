@@ -392,6 +392,8 @@ def test_backslashes_in_double_quotes_are_explained(mistakes: Lines) -> None:
 def test_anchors_are_read_and_loops_among_them_do_no_harm(project: Path, write: Write, mistakes: Lines) -> None:
     write("flash: {size: 1MB, mode: &m dout}\nabout: *m\n")
     assert load_profile("kitchen", project).about == "dout"
+    write("extends: esp12\nabout: &m one\nflash: {mode: &m dout}\n")  # a later one replaces it: no warning is shown
+    assert load_profile("kitchen", project).about == "one"
     assert mistakes("extends: esp12\nboards: &a [*a]\n")[0].startswith("kitchen.yaml:2: boards: got […], want")
     assert mistakes("&a\n? *a\n: *a\n")[0].startswith("kitchen.yaml:")
 

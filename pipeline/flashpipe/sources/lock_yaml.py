@@ -16,7 +16,7 @@ from ruamel.yaml.emitter import RoundTripEmitter
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarint import HexInt
 
-from flashpipe.sources.yaml_nodes import compose
+from flashpipe.sources.yaml_nodes import Composer, compose
 
 __all__ = ["ERRORS", "compose", "with_entry"]
 ERRORS: Final = (YAMLError, RecursionError)
@@ -44,6 +44,7 @@ def with_entry(text: str, name: str, fields: Mapping[str, object], stale: Iterab
         stale: keys of ours that the entry should not have any more.
     """
     yaml = YAML()
+    yaml.Composer = Composer
     yaml.Emitter = _Emitter
     yaml.preserve_quotes = True
     yaml.width = _WIDTH

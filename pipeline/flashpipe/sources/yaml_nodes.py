@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer as RuamelComposer
 from ruamel.yaml.scanner import Scanner
 
 DEEPEST: Final = 50
@@ -22,6 +23,14 @@ class _Scanner(Scanner):
         super().fetch_flow_collection_start(token, to_push=to_push)
 
 
+class Composer(RuamelComposer):
+    """YAML lets a later anchor take the place of one with its name; nobody is warned of it in Python's words."""
+
+    def __init__(self, loader: Any = None) -> None:
+        super().__init__(loader)
+        self.warn_double_anchors = False
+
+
 def compose(text: str) -> Any:
     """The nodes of a text with their lines, None where it holds nothing.
 
@@ -30,5 +39,5 @@ def compose(text: str) -> Any:
         RecursionError: it is nested too deeply.
     """
     yaml = YAML(typ="safe", pure=True)
-    yaml.Scanner = _Scanner
+    yaml.Scanner, yaml.Composer = _Scanner, Composer
     return yaml.compose(text)
