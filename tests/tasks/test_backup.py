@@ -147,6 +147,9 @@ def test_a_plain_file_out_and_in(flashed: SimBoard, tmp_path: Path, command: Com
     assert stat.S_IMODE(dump.stat().st_mode) == 0o600
     command("backup", flashed.port, f"file={dump}").failed("bad-value")
     change(flashed, 0x1000, b"\0" * 0x20000)
+    done = command("restore", flashed.port, "yes=1", f"backup={dump}", "boot=off").ok()
+    assert "the file does not say whose they are" in done.err
+    assert "another's" not in done.err
     command("restore", flashed.port, "yes=1", f"backup={dump}", "regions=all", "boot=off").ok()
     assert flashed.cells() == before
     dump.write_bytes(before[:0x5000])

@@ -215,7 +215,10 @@ def restore(
     overridden = (*check_mac(device, policy), *selection.overridden)
     if selection.left:
         places = ", ".join(str(region) for region in selection.left)
-        session.notify(f"not put on this board, they are another's: RF calibration and Wi-Fi settings ({places})")
+        whose = "they are another's" if source.mac else "the file does not say whose they are"
+        session.notify(
+            f"not put on this board, {whose}: RF calibration and Wi-Fi settings ({places}); regions=all takes them, too"
+        )
     backup = source.name if source.stored else ""
     entry = journal.JournalEntry(mac=device.mac, project=policy.project, port=session.port, backup=backup)
     written, sent = put(session, source, selection, entry)
