@@ -82,11 +82,11 @@ def test_wherever_a_log_was_cut_no_board_is_lost_unsaid(listed: Shop) -> None:
     for number in range(len(lines) + 1):
         log.write_bytes(b"".join(lines[:number]))
         try:
-            opened = listed.open()
+            opened = listed.open(units="units.csv")
         except BatchMismatchError:
             refused.append(number)
             continue
-        with listed.shift():
+        with listed.shift(units="units.csv"):
             pass
         assert opened.batch.refresh().counts().passed == 2, f"cut behind line {number}"
     assert 0 in refused

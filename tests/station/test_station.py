@@ -100,6 +100,16 @@ def test_a_board_that_fails_again_and_again_is_refused_and_a_key_gives_one_more_
         assert shift.station.view().counts.failed == 1
 
 
+def test_a_unit_that_was_given_to_another_board_is_not_called_free_any_more(shop: Shop) -> None:
+    with shop.shift(serial="SN{n}", stop_after="0") as shift:
+        shift.visit("a", board(1, "fill=ff&fault=stuck-sector:0x0"))
+        assert "unit SN1 is free again" in shift.station.view().notes
+        shift.visit("b", board(2, "fill=ff&fault=stuck-sector:0x0"))
+        assert "unit SN1 is free again" in shift.station.view().notes
+        assert shift.visit("c", board(3)).unit == "SN1"
+        assert shift.station.view().notes == ()
+
+
 def test_boards_that_never_answer_are_counted_once_for_each_visit(shop: Shop) -> None:
     with shop.shift(stop_after="0") as shift:
         shift.visit("a", board(1, "fill=ff&fault=absent"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from flashpipe.errors import (
     AcceptanceLimitError,
     BadValueError,
     PlaceTakenError,
-    all_codes,
 )
 from flashpipe.events import StepStarted
 from flashpipe.station.attempt import AttemptEnd
@@ -26,17 +24,17 @@ def test_the_shipped_file_is_its_own_translation(tmp_path: Path) -> None:
     assert load_texts(tmp_path / "ours.txt").say("pass.new", seconds=4) == load_texts().say("pass.new", seconds=4)
 
 
-def test_every_cause_is_that_of_a_code_that_there_is() -> None:
-    codes = set(re.findall(r"^code\.([a-z0-9-]+):", shipped(), re.MULTILINE))
-    assert codes - all_codes() - {"boot-loop", "silence"} == set()
-
-
 def test_a_translation_replaces_what_it_names_and_may_add_causes(tmp_path: Path) -> None:
     path = tmp_path / "de.txt"
-    path.write_text("state.pass: GUT\ncode.rolled-back: alte Firmware\n", encoding="utf-8-sig")
+    path.write_text(
+        "state.pass: GUT\ncode.rolled-back: alte Firmware\ncode.boot-rf-cal: Funk\nunit.free: {unit} ist frei\n",
+        encoding="utf-8-sig",
+    )
     texts = load_texts(path)
     assert (texts.say("state.pass"), texts.say("state.fail")) == ("GUT", "FAIL")
     assert texts.cause("rolled-back", "own words") == "alte Firmware"
+    assert texts.say("unit.free", unit="A1", mac="") == "A1 ist frei"
+    assert texts.cause("boot-silent", "own words") == "it is written, and says nothing when it starts"
     assert texts.cause("plan-bounds", "own words") == "own words"
 
 
@@ -49,6 +47,7 @@ def test_a_translation_replaces_what_it_names_and_may_add_causes(tmp_path: Path)
         "pass.new: {seconds:>99999}",
         "state.pass: {",
         "state.pass: a\nstate.pass: b",
+        "state.pass: a\ncode.silence: stumm",
     ],
 )
 def test_a_wrong_line_is_named(tmp_path: Path, text: str) -> None:

@@ -59,7 +59,7 @@ def test_a_row_for_a_certain_board_waits_for_it(units: Units) -> None:
 def test_a_failed_board_gives_its_row_back_and_gets_it_again_while_it_is_free(units: Units) -> None:
     units.claim(mac(1))
     assert units.failed(mac(1), touched=False).is_free
-    assert units.failed(mac(1), touched=False).note == ""
+    assert units.failed(mac(1), touched=False).key == ""
     assert units.claim(mac(1)).key == "A1"
     units.failed(mac(1), touched=False)
     assert units.claim(mac(3)).key == "A1"
@@ -68,16 +68,16 @@ def test_a_failed_board_gives_its_row_back_and_gets_it_again_while_it_is_free(un
 
 def test_a_row_that_may_stand_on_a_board_already_stays_with_it(units: Units, tmp_path: Path) -> None:
     units.claim(mac(1))
-    assert "stays" in units.failed(mac(1), touched=True).note
+    assert units.failed(mac(1), touched=True).fate == "touched"
     keeps = Units(read_unit_file(tmp_path / "units.csv"), batch="one", keeps=True)
-    assert "keep theirs" in keeps.failed(mac(1), touched=False).note
+    assert keeps.failed(mac(1), touched=False).fate == "kept"
     assert units.claim(mac(3)).key == "A3"
 
 
 def test_a_row_of_an_earlier_try_stays_for_that_try_was_good_or_killed(units: Units, tmp_path: Path) -> None:
     units.claim(mac(1))
     units.claim(mac(1))
-    assert "earlier" in units.failed(mac(1), touched=False).note
+    assert units.failed(mac(1), touched=False).fate == "earlier"
     after_a_kill = Units(read_unit_file(tmp_path / "units.csv"), batch="one")
     assert after_a_kill.claim(mac(1)).key == "A1"
     assert not after_a_kill.failed(mac(1), touched=False).is_free

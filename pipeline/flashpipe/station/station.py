@@ -99,7 +99,8 @@ class Station:
         self._forgiven = 0
         """Bad boards in a row that the operator has seen already."""
         self._ending = False
-        self._notes: deque[str] = deque(maxlen=NOTES)
+        self._notes: deque[tuple[str, str]] = deque(maxlen=NOTES)
+        """What is said; and the unit that it calls free, empty for most."""
         self._changed = True
         self._guard = threading.Lock()
         self.failures: list[PipelineError] = []
@@ -161,11 +162,12 @@ class Station:
     def _busy(self) -> bool:
         return any(slot.busy for slot in self._slots.values())
 
-    def note(self, text: str) -> None:
-        """A line for the operator."""
+    def note(self, text: str, free: str = "") -> None:
+        """A line for the operator; about a unit that is `free`, until a board has it."""
+        told = mask(text), mask(free)
         with self._guard:
-            if not self._notes or self._notes[-1] != mask(text):
-                self._notes.append(mask(text))
+            if not self._notes or self._notes[-1] != told:
+                self._notes.append(told)
         self._touch()
 
     def _touch(self) -> None:
@@ -179,10 +181,12 @@ class Station:
 
     def view(self) -> StationView:
         """What there is to show."""
+        state = self._batch.refresh()
+        given = {one.row for one in state.all_attempts() if one.row}
         with self._guard:
-            notes = tuple(self._notes)
+            notes = tuple(text for text, unit in self._notes if unit not in given)
         ports = tuple(slot.line.view for slot in self._slots.values())
-        counts = self._batch.refresh().counts()
+        counts = state.counts()
         record = self._batch.record
         return StationView(record.name, record.profile, self._image, ports, counts, self._halted, notes, self._ending)
 
@@ -270,8 +274,9 @@ class Station:
         slot.line.end(ended, tries=tries, limit=self._rules.tries, gone=gone, by_key=by_key)
         if slot.was_pulled:
             self._unplugged(slot)  # the next board may be in before anybody looks again
-        if ended.returned.note:
-            self.note(ended.returned.note)
+        if (unit := ended.returned).key:
+            told = self._texts.say(f"unit.{unit.fate}", unit=unit.key, mac=ended.mac)
+            self.note(told, unit.key if unit.is_free else "")
         if ended.error is not None:
             with self._guard:
                 self.failures.append(ended.error)

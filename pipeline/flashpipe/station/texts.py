@@ -9,7 +9,8 @@ from pathlib import Path
 from string import Formatter
 from typing import Final
 
-from flashpipe.errors import BadValueError
+from flashpipe.board.boot.kinds import ERRORS
+from flashpipe.errors import BadValueError, all_codes
 from flashpipe.files import read_regular
 
 FILE: Final = "texts.txt"
@@ -17,6 +18,7 @@ LIMIT: Final = 256 * 1024
 """Bytes of a file of texts."""
 OF_CODES: Final = frozenset({"what", "tries"})
 """Words that every cause may use."""
+_CODES: Final = all_codes() | {error.code for error in ERRORS.values()}
 _LINE: Final = re.compile(r"([a-z][a-z0-9.-]*)\s*:\s*(.*)")
 
 
@@ -74,6 +76,10 @@ def _parsed(text: str, name: str, known: Mapping[str, str]) -> dict[str, str]:
         key, value = match[1], match[2]
         if known and key not in known and not key.startswith("code."):
             raise BadValueError(f"{name}:{number}: nothing is called {key}", "`flashpipe station --texts` names all")
+        if key.startswith("code.") and key.removeprefix("code.") not in _CODES:
+            raise BadValueError(
+                f"{name}:{number}: no failure has the code {key[5:]}", "`flashpipe help codes` lists them"
+            )
         allowed = _words(known.get(key, "") if known else value, name, number) | OF_CODES
         wrong = _words(value, name, number) - allowed
         if wrong:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from flashpipe.errors import UnitsUsedUpError
 from flashpipe.locks import exclusive
@@ -121,10 +121,15 @@ def read_claims(path: Path) -> Claims:
 class UnitReturn:
     """What became of the unit of a board that has failed."""
 
-    note: str = ""
-    """For people; empty where the board had none."""
-    is_free: bool = False
-    """Another board may get it."""
+    key: str = ""
+    """Empty where the board had none."""
+    fate: Literal["free", "touched", "kept", "earlier"] = "free"
+    """Another board may get it; or why it stays: it may stand on the board, by `keep_unit=`, it is an earlier try's."""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether another board may get it."""
+        return bool(self.key) and self.fate == "free"
 
 
 class Units:
@@ -190,11 +195,9 @@ class Units:
             if key is None:
                 return UnitReturn()
             if touched or self._keeps or self._new.get(mac) != key:
-                why = "parts of it may stand on the board" if touched else "failed boards keep theirs"
-                why = why if touched or self._keeps else "it has had it since an earlier try"
-                return UnitReturn(f"unit {key} stays with board {mac}: {why}")
+                return UnitReturn(key, "touched" if touched else "kept" if self._keeps else "earlier")
             self._add(GIVE_BACK, mac, key)
-        return UnitReturn(f"unit {key} is free again", is_free=True)
+        return UnitReturn(key)
 
     def _alone(self) -> AbstractContextManager[bool]:
         path = self.source.claims
