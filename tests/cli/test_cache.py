@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def test_what_is_there(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None
     assert cli.main(["cache", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[-1] for line in lines[:2]] == ["github:o/r@1/b.bin", "https://example.org/a.bin"]
-    assert re.fullmatch(r"2 sources, .* in .*cache", lines[2])
+    assert re.fullmatch(r"2 sources; .* in all, in .*cache", lines[2])
     assert "2,000 B" in lines[0]
     assert main([]) == 0
     del cache
@@ -70,3 +71,16 @@ def test_what_cannot_be_read_is_not_there(cache: Cache) -> None:
     assert cache.record("https://example.org/a.bin") is None
     assert cache.content("../../etc/passwd") is None
     assert Cache(Path("/nowhere")).entries() == []
+
+
+def test_another_run_may_be_at_work_in_it(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    files, before = Cache._files, cache.size()
+
+    def with_one_that_goes(self: Cache, folder: str, pattern: str) -> Iterator[Path]:
+        self.keep(b"comes meanwhile" * 1000)
+        yield from files(self, folder, pattern)
+        yield self.folder / "gone"
+
+    monkeypatch.setattr(Cache, "_files", with_one_that_goes)
+    assert cache.size() == before + 15_000
+    assert cache.clean() == before, "what came meanwhile stays"

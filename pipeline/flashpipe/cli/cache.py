@@ -52,7 +52,7 @@ def main(argv: list[str]) -> int:
     booted = snapshots.sizes()
     if booted:
         print_result(f"{len(booted)} booted virtual boards, {_shown(sum(booted))}, so that no test waits for them")
-    print_result(f"{len(entries)} sources, {_shown(cache.size())} in {cache.folder}")
+    print_result(f"{len(entries)} sources; {_shown(cache.size())} in all, in {cache.folder}")
     return 0
 
 

@@ -152,19 +152,17 @@ class Cache:
 
     def size(self) -> int:
         """Bytes of all files."""
-        return sum(path.stat().st_size for path in self._files("", "**/*"))
+        return sum(map(_size, self._files("", "**/*")))
 
     def clean(self, unused_s: float = 0.0) -> int:
         """Remove what was not used for `unused_s` seconds, and beginnings of downloads; gives the bytes freed."""
-        before = self.size()
         now = time.time()
         # A part that grew just now belongs to a download which is going on.
-        _remove_older(self._files("parts", "*"), now - max(unused_s, GROWING_S))
-        _remove_older(self._files("sha256", "*/*"), now - unused_s)
-        for entry in self.entries():
-            if not entry.present:
-                _remove(self._record_path(entry.record.text))
-        return before - self.size()
+        freed = _remove_older(self._files("parts", "*"), now - max(unused_s, GROWING_S))
+        freed += _remove_older(self._files("sha256", "*/*"), now - unused_s)
+        return freed + sum(
+            _remove(self._record_path(entry.record.text)) for entry in self.entries() if not entry.present
+        )
 
     def _entry(self, record: CacheRecord) -> CacheEntry:
         try:
@@ -193,11 +191,8 @@ def _read_record(path: Path) -> CacheRecord | None:
     return record if good and isinstance(record.fetched, int | float) else None
 
 
-def _remove_older(paths: Iterator[Path], limit: float) -> None:
-    for path in paths:
-        with contextlib.suppress(OSError):
-            if path.stat().st_mtime <= limit:
-                _remove(path)
+def _remove_older(paths: Iterator[Path], limit: float) -> int:
+    return sum(_remove(path) for path in paths if _used(path) <= limit)
 
 
 def _used(path: Path) -> float:
@@ -206,6 +201,16 @@ def _used(path: Path) -> float:
     return 0.0
 
 
-def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):  # Windows: somebody is reading it
-        path.unlink(missing_ok=True)
+def _size(path: Path) -> int:
+    with contextlib.suppress(OSError):  # gone meanwhile
+        return path.stat().st_size
+    return 0
+
+
+def _remove(path: Path) -> int:
+    """The bytes that are free now; none where another run was first, or, on Windows, somebody is reading it."""
+    size = _size(path)
+    with contextlib.suppress(OSError):
+        path.unlink()
+        return size
+    return 0
