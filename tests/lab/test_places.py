@@ -104,7 +104,18 @@ def test_a_url_names_a_place_or_its_tags(url: str, name: str, resource: str, tag
 
 @pytest.mark.parametrize(
     "url",
-    ["labgrid://", "labgrid:///x", "labgrid://?", "labgrid://?row", "labgrid://+TOKEN", "labgrid://-x", "labgrid://[x"],
+    [
+        *(
+            "labgrid://",
+            "labgrid:///x",
+            "labgrid://?",
+            "labgrid://?row",
+            "labgrid://+TOKEN",
+            "labgrid://-x",
+            "labgrid://[x",
+        ),
+        *("labgrid://p1?row=b", "labgrid://p1/usb?row=b"),
+    ],
 )
 def test_a_url_that_names_nothing_is_refused(url: str) -> None:
     with pytest.raises(BadValueError):

@@ -61,7 +61,7 @@ def parse_place_url(url: str) -> PlaceRequest:
     """What a URL of a place asks for.
 
     Raises:
-        BadValueError: it names neither place nor tags.
+        BadValueError: it names neither place nor tags, or one place and tags.
     """
     named, _, query = url[len(SCHEME) :].partition("?") if is_place(url) else ("", "", "")
     try:
@@ -74,7 +74,14 @@ def parse_place_url(url: str) -> PlaceRequest:
     unclosed = name.count("[") != name.count("]")
     if unclosed or name.startswith(("+", "-")) or "=" in name or any("=" in value or not value for _, value in tags):
         raise BadValueError(f"port={url}: is no place of a lab", _HINT)
-    return PlaceRequest(name, resource, tags)
+    request = PlaceRequest(name, resource, tags)
+    if name and tags and not request.is_pattern:  # whoever has typed both relies on both
+        told = "&".join(f"{key}={value}" for key, value in tags)
+        raise BadValueError(
+            f"port={url}: names a place and tags",
+            f"say {SCHEME}{name}, or {SCHEME}?{told} for any place with these tags",
+        )
+    return request
 
 
 @dataclass(frozen=True, slots=True)
