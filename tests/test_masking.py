@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from flashpipe import masking
@@ -223,6 +224,27 @@ def test_tokens_are_known_by_their_form(token: str) -> None:
 )
 def test_no_text_takes_for_ever(piece: str) -> None:
     assert mask(piece * 5000)
+
+
+@pytest.mark.parametrize("piece", ["x", "deadbeef.", "a=[", "http://"])
+def test_a_long_line_without_spaces_is_masked_in_time(piece: str) -> None:
+    """Minified pages, dumps and progress bars are such: each of these took 10 to 40 seconds."""
+    began = time.monotonic()
+    assert mask(piece * (200_000 // len(piece)) + " pwd=hunter2").endswith(" pwd=***")
+    assert time.monotonic() - began < 8.0
+
+
+@given(
+    st.sampled_from(["", "x\x1b[31m", '"', "a=b,", "%3d", "\\x00"]),
+    st.text("aB0_.-", max_size=200),
+    st.sampled_from(["password", "wifi.pass", "mqtt-key"]),
+    st.sampled_from(["=", " : ", "->", "%3d", "\\x00=", "=\x1b[31m"]),
+    st.text("aB0_.-", min_size=1, max_size=200),
+)
+def test_whatever_word_a_name_ends_or_a_value_is_it_is_hidden(
+    before: str, word: str, name: str, sep: str, value: str
+) -> None:
+    assert f"hunter{value}" not in mask(f"{before}{word}-{name}{sep}hunter{value}")
 
 
 @pytest.mark.parametrize(

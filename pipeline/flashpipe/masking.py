@@ -21,23 +21,11 @@ from flashpipe.lazy import lazy_pattern
 HIDDEN: Final = "***"
 _PLAIN_PARTS: Final = frozenset(
     {
-        "auth",
-        "authorization",
-        "bssid",
-        "cookie",
-        "credential",
-        "credentials",
-        "creds",
-        "jwt",
-        "key",
-        "otp",
-        "pass",
-        "passcode",
-        "passphrase",
-        "passwd",
+        "auth", "authorization", "bssid", "cookie", "credential", "credentials", "creds", "jwt", "key", "otp",
+        "pass", "passcode", "passphrase", "passwd", "password", "psk", "pw", "pwd", "secret", "sessionid",
+        "sig", "signature", "ssid", "token",
     }
-    | {"password", "psk", "pw", "pwd", "secret", "sessionid", "sig", "signature", "ssid", "token"}
-)
+)  # fmt: skip
 """Parts of a name, between underscores, hyphens, dots and humps, that make its value a secret."""
 _ENDINGS: Final = (
     "accesskey", "accountkey", "aeskey", "apikey", "appkey", "authkey", "credential", "devicekey",
@@ -49,21 +37,9 @@ _ENDINGS: Final = (
 _NO_SECRETS: Final = frozenset({"bypass", "compass", "encompass", "overpass", "surpass", "trespass", "underpass"})
 """English words that end as such names do."""
 _LONG: Final = frozenset(
-    {
-        "authorization",
-        "bssid",
-        "cookie",
-        "pass",
-        "passcode",
-        "passphrase",
-        "passwd",
-        "password",
-        "psk",
-        "pw",
-        "pwd",
-        "ssid",
-    }
-)
+    {"authorization", "bssid", "cookie", "pass", "passcode", "passphrase", "passwd", "password", "psk", "pw",
+        "pwd", "ssid"}
+)  # fmt: skip
 """Parts of names whose values may have spaces: networks and their passwords."""
 
 
@@ -77,17 +53,23 @@ _PAIR: Final = lazy_pattern(
     (?: {_COLOUR} )? (?P<open> \\{{0,8}}["']? ) (?P<name> {_NAME} ) (?P=open)
     (?: \s? \] | \[ \w{{1,20}} \] )? (?: {_COLOUR} )?
     (?P<sep> {_GAP} (?: -> | => | := | %3[ad] | [:=,|] ) {_GAP} (?: {_COLOUR} )? )
-    (?P<value>
-        [\[({{] (?: {_QUOTED} | [^\])}}"'\n] ){{0,2000}} (?: ["'][^"'\n]* )? [\])}}]?
-        | [bru]{{0,2}}(?=["']) {_QUOTED} (?: \w [^"'\n]* ["']? )?
-        | \\{{1,8}}"[^"\n]*?\\{{1,8}}"
-        | (?: \\{{0,8}}" [^"\n]* | ' [^'\n]* ) (?: \n [^"'\n]{{0,200}} ["'] )?
-        | [^\s,;)}}\]"']{{1,2000}}
-    )"""
+    (?= [^\s,;)}}\]] )"""
 )
-"""`name = value`, `"name": "value"`, `name, value`; also in a text that is quoted itself, and where a cut, a line
-end or another beginning is within the quotes.
+"""What comes before the value in `name = value`, `"name": "value"`, `name, value`; also in a text that is quoted."""
+_VALUE: Final = lazy_pattern(
+    rf"""(?ix)
+    [\[({{] (?: {_QUOTED} | [^\])}}"'\n] ){{0,2000}} (?: ["'][^"'\n]* )? [\])}}]?
+    | [bru]{{0,2}}(?=["']) {_QUOTED} (?: \w [^"'\n]* ["']? )?
+    | \\{{1,8}}"[^"\n]*?\\{{1,8}}"
+    | (?: \\{{0,8}}" [^"\n]* | ' [^'\n]* ) (?: \n [^"'\n]{{0,200}} ["'] )?
+    | [^\s,;)}}\]"']{{1,2000}}"""
+)
+"""Behind that; also where a cut, a line end or another beginning is within the quotes. It is looked for behind names of
+secrets only: any other may hold thousands of characters, and pairs of its own.
 """
+_LONG_WORD: Final = lazy_pattern(r"([\w.-]{20})[\w.-]+([\w.-]{66})")
+"""Only its end can be a name, only its beginning be part of what separates (`%3d`, `\\x00`, a colour); to try all the
+places of a line of 1 MB without spaces takes a minute."""
 _MORE: Final = lazy_pattern(rf"(?:[ ]+(?!{_NAME}\s*[:=])[^\s,;)}}\]\"'=]+)+")
 """Further words of a value without quotes."""
 _TORN: Final = lazy_pattern(r"""[^"'\n]{0,80}\n\s*("[^"\n]*"|'[^'\n]*')[ \t\r]*(?=\n|\Z)""")
@@ -169,7 +151,7 @@ _TOKEN: Final = lazy_pattern(
 _PRIVATE_KEY: Final = lazy_pattern(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?:-----END [A-Z ]*-----|\Z)", re.DOTALL)
 _LOGIN: Final = lazy_pattern(r"(\w://)[^\s/?#@\"']+(?=@)")
 """User and password, or a token, in a URL; options of a virtual board have an @ too, behind a question mark."""
-_QUERY: Final = lazy_pattern(r"(?i)(\bhttps?://[^\s?#\"'<>]*\?)(?!query=sha256:)[^\s#\"'<>]+")
+_QUERY: Final = lazy_pattern(r"(?i)(\bhttps?://[^\s?#\"'<>]{0,2000}\?)(?!query=sha256:)[^\s#\"'<>]+")
 
 
 _LEAST_TOKEN: Final = 20
@@ -333,28 +315,38 @@ def without_query(url: str) -> str:
 
 
 def _pairs(text: str) -> Iterator[tuple[int, int]]:
-    begin = 0
+    text, begin = _with_short_words(text), 0
     while pair := _PAIR.search(text, begin):
-        begin = pair.start("value")  # a value may be a pair itself: `wifi: psk=…`
-        if not _names_a_secret(pair):
+        begin = pair.end()  # a value may be a pair itself: `wifi: psk=…`
+        value = _VALUE.match(text, begin) if _may_name_a_secret(pair) else None
+        if value is None or _is_a_sentence(pair, value[0]):
             continue
-        begin = pair.end()
-        bare = pair["value"][:1] not in {'"', "'", "\\"}
-        if bare and pair["value"].startswith(HIDDEN):
+        begin = value.end()
+        bare = value[0][:1] not in {'"', "'", "\\"}
+        if bare and value[0].startswith(HIDDEN):
             continue
         if bare and _parts(pair["name"]) & _LONG:
             more = _MORE.match(text, begin)
             begin = more.end() if more else begin
-        yield pair.start("value"), begin
+        yield value.start(), begin
         torn = _TORN.match(text, begin) if bare else None
         if torn:
             begin = torn.end(1)
             yield torn.span(1)
 
 
+def _with_short_words(text: str) -> str:
+    r"""The text with something else in place of what can be no name.
+
+    >>> _with_short_words("a" * 90 + "=b") == "a" * 20 + "\1" * 4 + "a" * 66 + "=b"
+    True
+    """
+    return _LONG_WORD.sub(lambda word: f"{word[1]}{chr(1) * (len(word[0]) - 86)}{word[2]}", text)
+
+
 def _named(text: str) -> Iterator[tuple[int, int]]:
     """Values behind a name with nothing but space between them, where the name can hardly be a word of a sentence."""
-    begin = 0
+    text, begin = _with_short_words(text), 0
     while match := _NAMED.search(text, begin):
         begin = match.end("name")
         name, value = match["name"], match["value"]
@@ -386,12 +378,15 @@ def _elements(text: str) -> Iterator[tuple[int, int]]:
     return (match.span("value") for match in _ELEMENT.finditer(text) if is_secret(match["name"]))
 
 
-def _names_a_secret(match: re.Match[str]) -> bool:
-    if match["sep"].strip() != ",":
-        return is_secret(match["name"])
-    if match["sep"] != "," and not match["open"] and match["value"].lower() in _GOES_ON:
-        return False
-    return match["name"].lower() in _PLAIN_PARTS or (bool(match["open"]) and is_secret(match["name"]))
+def _may_name_a_secret(pair: re.Match[str]) -> bool:
+    if pair["sep"].strip() != ",":
+        return is_secret(pair["name"])
+    return pair["name"].lower() in _PLAIN_PARTS or (bool(pair["open"]) and is_secret(pair["name"]))
+
+
+def _is_a_sentence(pair: re.Match[str], value: str) -> bool:
+    """Whether what stands behind a name and a comma only goes on with a sentence."""
+    return pair["sep"].strip() == "," and pair["sep"] != "," and not pair["open"] and value.lower() in _GOES_ON
 
 
 def _parts(name: str) -> frozenset[str]:

@@ -251,6 +251,31 @@ def test_a_log_is_looked_through_whatever_its_length(
     assert "hunter2" not in log.read_text() + str(caught.value)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere a log is not shortened while a command writes to it")
+def test_a_command_that_prints_without_end_fills_no_disk(
+    tree: Path, records: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_log, "LONGEST", 100_000)
+    monkeypatch.setattr(build_log, "_BEGINNING", 10_000)
+    monkeypatch.setattr(builds, "POLL_S", 0.01)
+    text = (
+        "import time\nfor number in range(40):\n    print(f'{number:05}' * 2000, flush=True)\n    time.sleep(0.03)\n"
+        "print('the end')\nraise SystemExit(1)"
+    )
+    with pytest.raises(BuildError, match="the end"):
+        run_build(script(tree, text), records)
+    (log,) = records.glob("*.log")
+    said = log.read_text()
+    assert len(said) < 250_000
+    assert said.startswith("command: ")
+    assert "what stood here is left out" in said
+    assert said.endswith("the end\n")
+    (half := log.with_name(f"{log.name}.part")).write_text("of a run that was killed")
+    with pytest.raises(BuildError):
+        run_build(script(tree, "raise SystemExit(1)"), records)
+    assert not half.exists()
+
+
 def test_what_cannot_be_started(tree: Path, records: Path) -> None:
     for build, words in (
         (Build(("no-such-program",), tree, PAIR), "cannot be started"),

@@ -34,7 +34,7 @@ from flashpipe.lazy import subprocess
 from flashpipe.locks import exclusive
 from flashpipe.masking import mask
 from flashpipe.processes import ending
-from flashpipe.sources.build_log import TAIL_LINES, heading, mask_log, tail, warnings
+from flashpipe.sources.build_log import TAIL_LINES, half_masked, heading, mask_log, shorten, tail, warnings
 from flashpipe.sources.build_remains import Remains, State, state_of
 from flashpipe.sources.cache import Cache
 from flashpipe.sources.file_patterns import fits, matching_files
@@ -264,10 +264,10 @@ def _run(build: Build, log: Path, stop: Event | None, on_line: Callable[[str], N
     started = time.monotonic()
     try:
         make_parents(log)
+        half_masked(log).unlink(missing_ok=True)
         log.touch(mode=0o600)
-        with log.open("wb") as stream:
-            stream.write(heading(build.command, build.folder).encode("utf-8", "replace"))
-            stream.flush()
+        log.write_bytes(heading(build.command, build.folder).encode("utf-8", "replace"))
+        with log.open("ab") as stream:
             try:
                 status = _wait(_start(build, stream), log, stop, on_line)
             finally:
@@ -307,6 +307,7 @@ def _wait(
         while True:
             with suppress(subprocess.TimeoutExpired):
                 return process.wait(POLL_S)
+            shorten(log)
             if stop is not None and stop.is_set():
                 raise StoppedError("build: stopped; what it made is not used", StoppedError.remedy)
             line = next(iter(tail(log, 1)), "") if on_line is not None else ""

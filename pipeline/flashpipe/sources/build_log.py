@@ -20,6 +20,10 @@ _WARNED_LINES: Final = 100_000
 _TAIL_BYTES: Final = 16_384
 _LOOKED_THROUGH: Final = 4 * 1024 * 1024
 """Bytes of a log that are looked through at once for secrets."""
+LONGEST: Final = 32 * 1024 * 1024
+"""Bytes of a log: what prints more than that does so without end."""
+_BEGINNING, _END = LONGEST // 8, 64 * 1024
+"""What stays of it then, beside all that is printed from then on."""
 _SECRET: Final = lazy_pattern("TOKEN|SECRET|PASS|KEY|CREDENTIAL|AUTH", re.IGNORECASE)
 _RULE: Final = "-" * 72
 
@@ -35,9 +39,27 @@ def heading(command: str | tuple[str, ...], folder: Path) -> str:
     return mask("\n".join(lines) + f"\n{_RULE}\n")
 
 
+def shorten(log: Path) -> None:
+    """Take out the middle of a log that has become too long; what a command appends meanwhile may go with it."""
+    if log.stat().st_size <= LONGEST or os.name != "posix":  # elsewhere its next byte would not stand at the new end
+        return
+    with log.open("r+b") as stream:
+        stream.seek(-_END, os.SEEK_END)
+        end = stream.read(_END)
+        stream.truncate(_BEGINNING)
+    with log.open("ab") as stream:
+        stream.write(b"\n[flashpipe: more than %d MB were printed, what stood here is left out]\n" % (LONGEST >> 20))
+        stream.write(end)
+
+
+def half_masked(log: Path) -> Path:
+    """The file in which a log is masked; one that is there is of a run that was killed."""
+    return log.with_name(f"{log.name}.part")
+
+
 def mask_log(log: Path) -> None:
     """What a command prints may hold what it was given; it may be long."""
-    safe_log = log.with_name(f"{log.name}.part")
+    safe_log = half_masked(log)
     safe_log.touch(mode=0o600)
     with log.open("rb") as stream, safe_log.open("wb") as safe:
         while data := stream.read(_LOOKED_THROUGH) + stream.readline(_LOOKED_THROUGH):
