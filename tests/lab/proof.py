@@ -16,13 +16,14 @@ import re
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,8 +51,10 @@ class Lab:
         with path.open("wb") as log:
             process = subprocess.Popen(words, cwd=self.folder, env=self.settings(), stdout=log, stderr=log)
         self._cleanup.callback(end, process)
-        wait_for(lambda: until in path.read_text(errors="replace"), f"{name}: {until}")
-        return process, path.read_text(errors="replace")
+        wait_for(lambda: until in path.read_text(errors="replace") or process.poll() is not None, f"{name}: {until}")
+        said = path.read_text(errors="replace")
+        assert until in said, said
+        return process, said
 
     def settings(self, who: str = "alice") -> dict[str, str]:
         state = {"FLASHPIPE_STATE": str(self.folder / f"state-{who}"), "FLASHPIPE_CACHE": str(self.folder / "cache")}
@@ -107,12 +110,23 @@ class Lab:
         """Serves two virtual boards; their addresses."""
         ports = ",".join(f"sim://nodemcu-devkit?fill=ff&execute=off&mac=5c:cf:7f:00:01:{at:02x}" for at in (1, 2))
         (self.folder / "host.yaml").unlink(missing_ok=True)
-        assert self.flashpipe("alice", "host", "init", f"port={ports}", "listen=127.0.0.1:7301")[0] == 0
+        first = two_free_ports()
+        assert self.flashpipe("alice", "host", "init", f"port={ports}", f"listen=127.0.0.1:{first}")[0] == 0
         assert self.flashpipe("alice", "host", "exporter", "to=exporter.yaml")[0] == 0
         _, said = self.start(sys.executable, "-m", "flashpipe", "host", until="Ctrl-C ends it", name="host")
         status, said, _ = self.flashpipe("alice", "host", "check")
         assert status == 0, said
-        return ["rfc2217://127.0.0.1:7301", "rfc2217://127.0.0.1:7302"]
+        return [f"rfc2217://127.0.0.1:{port}" for port in (first, first + 1)]
+
+
+def two_free_ports() -> int:
+    """The first of two neighbours that nobody listens at."""
+    while True:
+        with socket.socket() as one, socket.socket() as other, suppress(OSError, OverflowError):
+            one.bind(("127.0.0.1", 0))
+            port = int(one.getsockname()[1])
+            other.bind(("127.0.0.1", port + 1))
+            return port
 
 
 def wait_for(what: Callable[[], bool], name: str) -> None:
