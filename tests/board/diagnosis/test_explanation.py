@@ -53,6 +53,7 @@ VARIANTS: Final = {
         f"{ROM}{LOADED}{NODEMCU}> Fatal exception 29(StoreProhibitedCause):\nepc1=0x40100f2c, excvaddr=0x00000004\n",
         "exception",
         "firmware-crashes",
+        certain=False,
     ),
     "prompt, soft watchdog": Variant(f"{ROM}{LOADED}{NODEMCU}> Soft WDT reset\n", "watchdog", "watchdog-loop"),
     "two prompts, panic": Variant(f"{ROM}{LOADED}{NODEMCU}> > PANIC: not enough memory\n", "panic", "lua-panic"),
@@ -64,6 +65,7 @@ VARIANTS: Final = {
         "epc1=0x40201234, excvaddr=0x00000000\n",
         "exception",
         "firmware-crashes",
+        certain=False,
     ),
     # a boot loader proves nothing but itself
     "loader of IDF 4.4": Variant(
@@ -121,10 +123,14 @@ VARIANTS: Final = {
         "nothing-found",
         "partition-table",
     ),
-    # crashes with a cause of their own
-    "bytes out of code": Variant(ROM + EBOOT + crash(3, "0x402016b1", "0x4024c2b8"), "exception", "firmware-crashes"),
-    "division by zero": Variant(ROM + EBOOT + crash(0, "0x4000dce5"), "exception", "firmware-crashes"),
-    "a call through a null pointer": Variant(ROM + EBOOT + crash(20, "0x00000000"), "exception", "firmware-crashes"),
+    # crashes that explain themselves; a damaged image crashes in any way, so that it may be one
+    "bytes out of code": Variant(
+        ROM + EBOOT + crash(3, "0x402016b1", "0x4024c2b8"), "exception", "firmware-crashes", certain=False
+    ),
+    "division by zero": Variant(ROM + EBOOT + crash(0, "0x4000dce5"), "exception", "firmware-crashes", certain=False),
+    "a call through a null pointer": Variant(
+        ROM + EBOOT + crash(20, "0x00000000"), "exception", "firmware-crashes", certain=False
+    ),
     "after words of its own": Variant(
         f"{ROM}{EBOOT}\nStarting my weather station\n{crash(0, '0x40206a3c')}",
         "exception",
@@ -177,11 +183,17 @@ VARIANTS: Final = {
         "other-chip",
         "other-chip",
     ),
-    "trap": Variant(f"Trap 28: pc=0x40221d8c va=0x00000010\nrebooting\n{ROM}{LOADED}", "exception", "firmware-crashes"),
+    "trap": Variant(
+        f"Trap 28: pc=0x40221d8c va=0x00000010\nrebooting\n{ROM}{LOADED}",
+        "exception",
+        "firmware-crashes",
+        certain=False,
+    ),
     "a named firmware that dies": Variant(
         f"{ROM}{EBOOT}00:00:00 Project tasmota Tasmota Version 9.5.0(tasmota)-2_7_4_9\n{crash(28, '0x4022c1f4')}",
         "exception",
         "firmware-crashes",
+        certain=False,
     ),
     # impossible loads
     "a segment for where nothing is": Variant(
@@ -277,6 +289,25 @@ def test_the_flash_mode_is_asserted_where_nothing_else_can_be() -> None:
     assert "may be" in found.diagnosis.cause
     assert "take another build" in found.action
     assert rule(f"{ROM}ets_main.c \n", QIO) == ("flash-mode", True)
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        MUTE_CRASH,
+        ROM + EBOOT + crash(3, "0x402016b1", "0x4024c2b8"),
+        f"{ROM}{EBOOT}Hello\n{ROM}".replace("cause:2", "cause:4"),
+    ],
+)
+def test_where_nobody_has_compared_the_flash_that_comes_first(log: str) -> None:
+    found = explain_log(log, Known(mode="dio"))
+    assert found.action.startswith(
+        "`flashpipe verify profile=NAME` says whether the flash holds the image; if it does, "
+    )
+    assert found.diagnosis.cause.count("may be") == 1
+    known = explain_log(log, Known(mode="dio", verified=True))
+    assert "verify" not in known.action
+    assert "damaged" not in known.diagnosis.cause
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from flashpipe.board.diagnosis.evidence import SHOWN, Evidence
 from flashpipe.board.diagnosis.rule import Proof, Rule
 from flashpipe.board.diagnosis.rules_line import ended_as
 from flashpipe.masking import mask_cut
-from flashpipe.next_steps import Advice, command, setting
+from flashpipe.next_steps import Advice, Part, command, setting
 
 SAFEST: Final = "dout"
 NEXT_MODE: Final = {"qio": "dio", "qout": "dout", "dio": "dout"}
@@ -45,8 +45,12 @@ _REASONS: Final = (
 
 def meaning(evidence: Evidence) -> str:
     """What the crash explains by itself, whatever the flash holds; empty: nothing."""
-    reason = next((text for pattern, text in _REASONS if pattern.search(evidence.log)), "")
-    return (evidence.crash.meaning() if evidence.crash is not None else "") or reason
+    return (evidence.crash.meaning() if evidence.crash is not None else "") or _reason(evidence)
+
+
+def _reason(evidence: Evidence) -> str:
+    """What the firmware itself says of its end."""
+    return next((text for pattern, text in _REASONS if pattern.search(evidence.log)), "")
 
 
 def explained(evidence: Evidence) -> bool:
@@ -128,16 +132,20 @@ def _crash_cause(evidence: Evidence) -> str:
 
 
 def _crash_certain(evidence: Evidence) -> bool:
-    """A crash that is explained, or stopped itself, or came out of an image that is known to be whole."""
-    return evidence.verified or evidence.crash is None or bool(meaning(evidence))
+    """A firmware that has stopped itself, or one that is known to be whole: a damaged one goes wrong in any way."""
+    return evidence.verified or evidence.crash is None or bool(_reason(evidence))
 
 
 def _crash_action(evidence: Evidence) -> str:
-    if _crash_certain(evidence):
-        return "take another build of it; the addresses go to whoever built it"
-    return Advice(
-        command("verify", "profile=NAME"), " says whether the flash holds the image; if it does, take another build"
-    )
+    another = "take another build of it; the addresses go to whoever built it"
+    return another if _crash_certain(evidence) else compare_first(evidence, another)
+
+
+def compare_first(evidence: Evidence, *then: Part) -> Advice:
+    """What to do, behind the test that tells a damaged flash from all else, unless that was made."""
+    if evidence.verified:
+        return Advice(*then)
+    return Advice(command("verify", "profile=NAME"), " says whether the flash holds the image; if it does, ", *then)
 
 
 def _crash_at_start(evidence: Evidence) -> Proof:
@@ -162,7 +170,8 @@ def _start_causes(evidence: Evidence) -> str:
 
 
 def _start_action(evidence: Evidence) -> str:
-    return Advice(
+    return compare_first(
+        evidence,
         try_mode(evidence, NEXT_MODE.get(evidence.mode, SAFEST)),
         "`flashpipe inspect FILE` says where each part of the build belongs; then take another build",
     )

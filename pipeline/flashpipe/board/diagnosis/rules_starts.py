@@ -8,7 +8,7 @@ from typing import Final
 from flashpipe.board.boot.patterns import SAFE_MODE
 from flashpipe.board.diagnosis.evidence import Evidence
 from flashpipe.board.diagnosis.rule import Proof, Rule
-from flashpipe.board.diagnosis.rules_crash import ANOTHER_IMAGE, HOLE, SAFEST, hole_words, try_mode
+from flashpipe.board.diagnosis.rules_crash import ANOTHER_IMAGE, HOLE, SAFEST, compare_first, hole_words, try_mode
 from flashpipe.board.diagnosis.rules_line import ended_as, feed
 from flashpipe.next_steps import Advice, command, setting
 
@@ -47,9 +47,7 @@ def _again_and_again(evidence: Evidence) -> Advice:
         setting(mode="dout"),
         ", or another build",
     )
-    if evidence.verified:
-        return Advice(feeding, *old)
-    return Advice(command("verify", "profile=NAME"), f" says whether the bytes are right; if so, {feeding}", *old)
+    return compare_first(evidence, feeding, *old)
 
 
 def _starts(*kinds: str) -> Callable[[Evidence], Proof]:
@@ -92,7 +90,7 @@ RULES: Final = (
         lambda evidence: (
             "let it pause in long loops (yield, delay, timers), or take another build"
             if _soft(evidence)
-            else Advice(try_mode(evidence, SAFEST), "take another build")
+            else compare_first(evidence, try_mode(evidence, SAFEST), "take another build")
         ),
         certain=_soft,
     ),
