@@ -140,6 +140,29 @@ def test_regions_by_name_and_by_address(project: Project, flashed: SimBoard, com
     assert flashed.cells()[0x210000:].startswith(b"left alone")
 
 
+def test_a_backup_of_parts_is_put_back_by_the_names_of_them(flashed: SimBoard, command: Command) -> None:
+    command("backup", flashed.port, "regions=wifi,0x200000-0x203000").ok()
+    change(flashed, PARAMS.start, b"\0" * 20)
+    change(flashed, 0x200000, b"left alone")
+    command("restore", flashed.port, "yes=1", "regions=wifi", "boot=off").ok()
+    assert flashed.cells()[PARAMS.start :].startswith(b"my network")
+    assert flashed.cells()[0x200000:].startswith(b"left alone")
+    before = flashed.cells()
+    done = command("restore", flashed.port, "yes=1", "regions=spiffs", "boot=off").failed("backup")
+    assert "does not hold all of spiffs as this board has it" in done.err
+    command("restore", flashed.port, "yes=1", "regions=rf", "boot=off").failed("backup")
+    assert flashed.cells() == before
+
+
+def test_regions_that_no_file_can_hold_are_refused_before_they_are_read(
+    project: Project, flashed: SimBoard, tmp_path: Path, command: Command
+) -> None:
+    done = command("backup", flashed.port, "regions=wifi,0x200000-0x203000", f"file={tmp_path / 'x'}")
+    assert "cannot show a gap" in done.failed("bad-value").err
+    assert store_of(project, flashed).manifests() == []
+    assert not (tmp_path / "x").exists()
+
+
 def test_a_plain_file_out_and_in(flashed: SimBoard, tmp_path: Path, command: Command) -> None:
     before, dump = flashed.cells(), tmp_path / "dump.bin"
     command("backup", flashed.port, f"file={dump}").ok()

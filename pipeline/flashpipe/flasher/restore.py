@@ -10,9 +10,10 @@ from flashpipe.board.loader import writer
 from flashpipe.board.loader.device import Device
 from flashpipe.board.session.session import Session
 from flashpipe.errors import BackupError, FlashSizeError, FlashUnknownError
+from flashpipe.firmware.flash_map import Area
 from flashpipe.firmware.overrides import Overrides
 from flashpipe.flash import BLOCK_SIZE, SECTOR_SIZE, Region, merge
-from flashpipe.flasher.board_layout import BOOT_SECTOR, PERSONAL, Boots, areas_on, resolve
+from flashpipe.flasher.board_layout import BOOT_SECTOR, PERSONAL, WHOLE, Boots, areas_on, resolve
 from flashpipe.flasher.boot_check import BootCheck
 from flashpipe.flasher.checks import check_mac
 from flashpipe.flasher.model import Outcome, Policy, RunRecord
@@ -35,6 +36,8 @@ def choose(
     board keeps where its firmware has them at the same place, elsewhere they are left blank and made anew.
 
     Raises:
+        BackupError: the source does not hold what `words` name.
+        BadValueError: where that lies is not known.
         FlashSizeError: the flash of the board is not the size of the source's.
         FlashUnknownError: nobody knows the size of the board's flash.
     """
@@ -42,14 +45,22 @@ def choose(
     size = check_size(device, source, allow)
     known = areas_on(source.read, source.flash_size) if source.whole else ()
     if words:
+        names = [word for word in words if isinstance(word, str) and word != WHOLE]
+        if names and not source.whole:  # what it is of nobody can tell from a part: they lie where this board has them
+            known = _areas_here(session, size)
         wanted = _both(resolve(words, known, size), source.regions)
         if not wanted:
             raise BackupError(f"{source.title()} holds nothing of these regions", "leave out regions=")
+        if any(list(region.without(source.regions)) for region in resolve(names, known, size)):
+            raise BackupError(
+                f"{source.title()} does not hold all of {', '.join(names)} as this board has it",
+                "leave out regions=, or give addresses of what it holds",
+            )
         return RestoreSelection(tuple(wanted), overridden=tuple(allow.used))
     personal = [area for area in known if area.name in PERSONAL]
     if source.mac == device.mac or not personal:
         return RestoreSelection(source.regions, overridden=tuple(allow.used))
-    here = {area.name: area.region for area in areas_on(lambda part: session.link.read(part, _unheard), size)}
+    here = {area.name: area.region for area in _areas_here(session, size)}
     own = {area.region for area in personal if here.get(area.name) == area.region}
     left = [area.region for area in personal]
     return RestoreSelection(
@@ -58,6 +69,11 @@ def choose(
         tuple(left),
         tuple(allow.used),
     )
+
+
+def _areas_here(session: Session, size: int) -> tuple[Area, ...]:
+    """The areas of the firmware that is on the board now."""
+    return areas_on(lambda part: session.link.read(part, _unheard), size)
 
 
 def _both(regions: Sequence[Region], others: Sequence[Region]) -> list[Region]:

@@ -46,6 +46,11 @@ def back_up_board(board: BoardRun) -> Manifest:
         check_mac(device, policy)
         store = _store(board, device.mac)
         wanted, _ = session.retry(lambda: named_regions(board, device))
+        if target is not None and len(wanted) != 1:
+            raise BadValueError(
+                f"file={target.name}: the regions do not touch, and a plain file cannot show a gap",
+                "one region for each file; or leave out file=: the backup itself holds them all",
+            )
         manifest = save_regions(session, store, wanted, "asked", about(device.mac))
         manifests.append(manifest)
         session.leave()
@@ -76,12 +81,7 @@ def _store(board: BoardRun, mac: str) -> Store:
 
 
 def _write_plain(path: Path, store: Store, manifest: Manifest) -> None:
-    """The bytes as they stand in flash, for other programs; one file cannot show a gap."""
-    if len(manifest.regions) != 1:
-        raise BadValueError(
-            f"file={path.name}: the regions do not touch, and a plain file cannot show a gap",
-            "one region for each file; or leave out file=: the backup itself holds them all",
-        )
+    """The bytes as they stand in flash, for other programs."""
     write_atomic(path, store.content(manifest, manifest.regions[0]))
 
 
