@@ -368,6 +368,10 @@ def test_no_key_takes_nonsense(project: Path, write: Write, key: str, value: str
         ("esp12\n", "kitchen.yaml:1: got 'esp12', want keys and values such as `extends: esp12`"),
         ("flash:\n\tmode: dio\n", "kitchen.yaml:2: a tab where YAML wants spaces"),
         ("a: b: c\n", "kitchen.yaml:1: not YAML: mapping values are not allowed here"),
+        (
+            "extends: esp12\n<<<<<<< HEAD\nabout: a\n=======\nabout: b\n>>>>>>> theirs\n",
+            "kitchen.yaml:2: the mark of a merge that is not done (`<<<<<<<`): keep one of both versions",
+        ),
         ("extends: esp12\n---\nb: 1\n", "kitchen.yaml:2: a second document (`---`) begins here; a profile is one"),
         ("about: x\nchip: \0\n", "kitchen.yaml:2: a control character that YAML does not allow"),
         (b"about: x\nchip: K\xfcche\n", "kitchen.yaml:2: byte 0xfc is not UTF-8; save the file as UTF-8"),

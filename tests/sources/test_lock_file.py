@@ -168,7 +168,7 @@ def test_one_half_of_a_pair_from_another_build_is_refused(build: Any) -> None:
         (SOUND.replace(DIGEST, "[1]"), 4, "want sha256"),
         (SOUND + "    size: 6\n", 6, "stated twice"),
         (SOUND + "  a.bin: {}\n", 6, "stated twice"),
-        (SOUND + "<<<<<<< ours\n", 7, "not YAML"),
+        (SOUND + "<<<<<<< ours\n", 6, "the mark of a merge that is not done"),
         (SOUND + "\t x: 1\n", 6, "not YAML"),
         (SOUND + "  b.bin: text\n", 6, "want keys and values"),
         (SOUND + "  b.bin:\n    files: {}\n", 7, "want an address"),

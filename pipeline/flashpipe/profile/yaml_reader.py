@@ -218,12 +218,13 @@ def _read_text(path: Path, shown: str, report: Report, lender: Lender | None) ->
 def _compose(text: str, shown: str, report: Report) -> Any:
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415  50 ms that `doit list` does not need
 
-    from flashpipe.sources.yaml_nodes import compose  # noqa: PLC0415  imports it
+    from flashpipe.sources.yaml_nodes import MERGE, compose, merge_line  # noqa: PLC0415  imports it
 
     try:
         node = compose(text)
     except (YAMLError, RecursionError) as error:
-        place, problem = _explain(error, text, shown, report.of)
+        merge = merge_line(text)
+        place, problem = (f"{shown}:{merge}", MERGE) if merge else _explain(error, text, shown, report.of)
         report.add(YamlEntry(place, "nothing"), "", problem)
         return None
     if node is None or (node.id == "scalar" and node.tag == _NULL):

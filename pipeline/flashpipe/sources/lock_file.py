@@ -234,6 +234,9 @@ def _compose(text: str, path: Path) -> Any:
     try:
         return lock_yaml.compose(text)
     except lock_yaml.ERRORS as error:
+        merge = lock_yaml.merge_line(text)
+        if merge:
+            raise LockError(f"{path}:{merge}: {lock_yaml.MERGE}", _RESTORE) from error
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         problem = " ".join(str(getattr(error, "problem", "") or "not YAML").split())

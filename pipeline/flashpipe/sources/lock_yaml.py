@@ -16,9 +16,9 @@ from ruamel.yaml.emitter import RoundTripEmitter
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarint import HexInt
 
-from flashpipe.sources.yaml_nodes import Composer, compose
+from flashpipe.sources.yaml_nodes import MERGE, Composer, compose, merge_line
 
-__all__ = ["ERRORS", "compose", "with_entry"]
+__all__ = ["ERRORS", "MERGE", "compose", "merge_line", "with_entry"]
 ERRORS: Final = (YAMLError, RecursionError)
 """What a text that is no YAML raises."""
 _LONGEST_KEY: Final = 1000

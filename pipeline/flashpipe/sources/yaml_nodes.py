@@ -5,6 +5,7 @@ Imports ruamel: load it where there is a text to read.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from ruamel.yaml import YAML
@@ -13,6 +14,10 @@ from ruamel.yaml.scanner import Scanner
 
 DEEPEST: Final = 50
 """Brackets within brackets: ruamel looks at each open one again for every word, a minute for a few thousand."""
+
+
+_MERGE: Final = re.compile(r"^<<<<<<< ", re.MULTILINE)
+MERGE: Final = "the mark of a merge that is not done (`<<<<<<<`): keep one of both versions"
 
 
 class _Scanner(Scanner):
@@ -41,3 +46,9 @@ def compose(text: str) -> Any:
     yaml = YAML(typ="safe", pure=True)
     yaml.Scanner, yaml.Composer = _Scanner, Composer
     return yaml.compose(text)
+
+
+def merge_line(text: str) -> int:
+    """The line in which a version control system has left both versions of a text; 0 where there is none."""
+    mark = _MERGE.search(text)
+    return text.count("\n", 0, mark.start()) + 1 if mark else 0
