@@ -58,7 +58,7 @@ def main(folder: Path, ports: int, seed: int, often: float) -> int:
     opened = open_station(CommandLine(folder, folder, Variables({"profile": "sensor", "yes": "1"}, {})), words)
     bench, order = Bench(), random.Random(seed)
     with living(opened.batch.folder) as name:
-        recover(opened.batch, opened.inputs.command.receipts_folder)
+        recover(opened.batch, opened.inputs.command.receipts_folder, opened.texts)
         station = Station(
             opened.batch,
             Attempts(opened.inputs, opened.batch, opened.rules, station=name, units=opened.units),

@@ -72,7 +72,7 @@ class Shift:
     def __enter__(self) -> Shift:  # noqa: PYI034  Python 3.10 has no Self
         self._living = living(self.opened.batch.folder)
         name = self._living.__enter__()
-        self.recovered = recover(self.opened.batch, self.opened.inputs.command.receipts_folder)
+        self.recovered = recover(self.opened.batch, self.opened.inputs.command.receipts_folder, self.opened.texts)
         attempts = Attempts(
             self.opened.inputs, self.opened.batch, self.opened.rules, station=name, units=self.opened.units
         )

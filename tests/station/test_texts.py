@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import flashpipe
 import pytest
 from flashpipe.errors import (
     AcceptanceCommandError,
@@ -12,7 +14,7 @@ from flashpipe.errors import (
     BadValueError,
     PlaceTakenError,
 )
-from flashpipe.events import StepStarted
+from flashpipe.events import Progress, StepStarted
 from flashpipe.station.attempt import AttemptEnd
 from flashpipe.station.panel import told
 from flashpipe.station.port_line import PortLine
@@ -79,3 +81,31 @@ def test_what_no_other_board_could_cure_asks_for_none() -> None:
     taken = AttemptEnd("", passed=False, outcome="place-taken", seconds=1.0, error=PlaceTakenError("it is bob's"))
     line.end(taken, tries=1, limit=3, gone=False, by_key=True)
     assert line.view.action == load_texts().say("fail.else", key="7")
+
+
+def test_every_step_of_a_board_can_be_called_something_else(tmp_path: Path) -> None:
+    texts, package = load_texts(), Path(flashpipe.__file__).parent
+    sources = [
+        path.read_text(encoding="utf-8") for room in ("flasher", "board") for path in (package / room).rglob("*.py")
+    ]
+    steps = {name for text in sources for name in re.findall(r"\.(?:step|progress)\(\s*\"([^\"]+)\"", text)}
+    assert {"connect", "write", "init.lua", "jig"} < steps
+    of_others = {"audit"}  # no station does that
+    assert [step for step in sorted(steps - of_others) if not texts.say(f"step.{step}")] == []
+    (tmp_path / "de.txt").write_text("step.write: schreiben\n")
+    line = PortLine("1-1.2", "1", load_texts(tmp_path / "de.txt"), lambda: None)
+    line.begin("/dev/ttyUSB0")
+    line(StepStarted("/dev/ttyUSB0", "write"))
+    assert "schreiben" in told(line.view)
+    line(Progress("/dev/ttyUSB0", "write", 5, 10))
+    assert "schreiben" in told(line.view)
+    line(StepStarted("/dev/ttyUSB0", "of a later version"))
+    assert "of a later version" in told(line.view)
+
+
+def test_a_printer_that_is_off_and_a_board_of_a_killed_station_can_be_told_in_other_words(tmp_path: Path) -> None:
+    (tmp_path / "de.txt").write_text("printer.off: Drucker einschalten\nrecovered.open: {board} neu einstecken\n")
+    texts = load_texts(tmp_path / "de.txt")
+    assert texts.say("printer.off", error="refused") == "Drucker einschalten"
+    assert texts.say("recovered.open", board="a") == "a neu einstecken"
+    assert load_texts().say("printer.off", error="refused").startswith("refused; switch the printer on")

@@ -27,6 +27,7 @@ from flashpipe.station.labels import send, values_of, zpl_of
 from flashpipe.station.open import label_plan
 from flashpipe.station.recovery import recover
 from flashpipe.station.report import as_csv, as_json, batch_page, local, unit_page
+from flashpipe.station.texts import load_texts
 from flashpipe.text.lines import print_result
 from flashpipe.units import parse_bool
 
@@ -129,7 +130,7 @@ def _close(batch: Batch, folder: Path, given: dict[str, str]) -> int:
     path, receipts = batch.folder / NAME, folder / "receipts"
     if batch.state.closed:
         raise BatchClosedError(f"batch {batch.name} is closed already", f"`flashpipe batch verify {path}`")
-    for line in recover(batch, receipts):
+    for line in recover(batch, receipts, load_texts()):
         terminal.note(line)
     with batch.alone() as state:
         if state.open_attempts():

@@ -81,7 +81,7 @@ def _command(given: dict[str, str], project: Path) -> CommandLine:
 def _run(opened: Opened) -> int:
     sessions.install_handlers()
     with living(opened.batch.folder) as name:
-        for line in recover(opened.batch, opened.inputs.command.receipts_folder):
+        for line in recover(opened.batch, opened.inputs.command.receipts_folder, opened.texts):
             terminal.note(line)
         attempts = Attempts(opened.inputs, opened.batch, opened.rules, station=name, units=opened.units)
         return _work(opened, attempts, name)

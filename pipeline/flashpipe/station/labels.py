@@ -253,7 +253,8 @@ class Labels:
                 self._refused.add(one.mac)
                 continue
             except PrinterError as error:
-                said += [] if self._off else [_told(error)]
+                told = f"{error.message} [code: {error.code}]"
+                said += [] if self._off else [self._texts.say("printer.off", error=told)]
                 self._off = True
                 return "; ".join(said)
             self._batch.append(LABELLED, mac=one.mac)
@@ -273,7 +274,7 @@ class Labels:
             write_atomic(self._plan.page, label_page(self._batch.name, shown).encode(), mode=0o644)
 
 
-def _told(error: LabelError | PrinterError) -> str:
+def _told(error: LabelError) -> str:
     return f"{error.message} [code: {error.code}]; {error.hint or error.remedy}"
 
 

@@ -37,11 +37,11 @@ class PortLine:
     def __call__(self, event: Event) -> None:
         """What happens on the port."""
         if isinstance(event, StepStarted):
-            self.show(step=event.step, share=None)
+            self.show(step=self._texts.step(event.step), share=None)
         elif isinstance(event, Progress):
             share = min(1.0, event.done / event.total) if event.total else None
             if share is None or self.view.share is None or abs(share - self.view.share) > _STEP or share == 1.0:
-                self.show(step=event.step, share=share)
+                self.show(step=self._texts.step(event.step), share=share)
         elif isinstance(event, BoardFound):
             self.show(mac=event.mac)
 

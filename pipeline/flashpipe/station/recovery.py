@@ -12,9 +12,10 @@ from flashpipe.files import read_regular
 from flashpipe.records.batch import Batch
 from flashpipe.records.batch_state import END, PASSED
 from flashpipe.records.station_lives import is_alive
+from flashpipe.station.texts import Texts
 
 
-def recover(batch: Batch, receipts: Path) -> list[str]:
+def recover(batch: Batch, receipts: Path, texts: Texts) -> list[str]:
     """Give tries that a kill has left without an end the one that their receipt tells; of others say so.
 
     Returns:
@@ -34,12 +35,12 @@ def recover(batch: Batch, receipts: Path) -> list[str]:
             one = waiting.pop(name, None)
             if one is not None:
                 batch.append_locked(END, **{"try": name}, **_end_of(record, path.name, digest))
-                lines.append(f"board {one.mac or one.place}: its end was not noted, its receipt tells it")
+                lines.append(texts.say("recovered.told", board=one.mac or one.place))
             if not waiting:
                 break
         for name, one in waiting.items():
             batch.append_locked(END, **{"try": name}, outcome="stopped", passed=False, cause="the station was killed")
-            lines.append(f"board {one.mac or one.place}: was being worked on when the station ended; plug it in again")
+            lines.append(texts.say("recovered.open", board=one.mac or one.place))
     return lines
 
 

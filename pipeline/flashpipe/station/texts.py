@@ -37,6 +37,10 @@ class Texts:
         """The text, with its words in it; empty where there is none of that name."""
         return self._texts.get(name, "").format_map({key: str(word) for key, word in words.items()})
 
+    def step(self, name: str) -> str:
+        """What a step is called; one that nobody has named, by the name that it has everywhere."""
+        return self.say(f"step.{name}") or name
+
     def words(self) -> dict[str, str]:
         """What states and counts are called: texts without words to be put in."""
         return {name: text for name, text in self._texts.items() if name.startswith(("state.", "label."))}
