@@ -193,6 +193,22 @@ def test_trusting_the_journal_is_said(project: Project, board: Board, firmware: 
     assert "trusted, not checked" in done.text
 
 
+def test_a_board_that_was_trusted_and_does_not_run_is_compared_and_nothing_else_is_tried(
+    project: Project, board: Board, firmware: Path
+) -> None:
+    flash(project, board, firmware).ok()
+    trusting = flash(project, board, firmware, "check=mac").ok()
+    assert project.receipts()[-1]["holds"] == []
+    assert not trusting.wrote
+    board.change(0x0, b"\x00" * 16)
+    done = flash(project, board, firmware, "check=mac").failed("drift")
+    assert "does not hold what the journal says" in done.err
+    assert "next: run it again with check=md5" in done.err
+    assert "every byte as planned" not in done.text
+    assert not done.wrote
+    assert flash(project, board, firmware, "check=md5").ok().wrote
+
+
 def test_an_erased_board_is_written_again(project: Project, board: Board, firmware: Path) -> None:
     flash(project, board, firmware).ok()
     project.flashpipe("erase", "profile=esp12", board.port, "yes=1").ok()

@@ -10,15 +10,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from flashpipe.board.boot.kinds import NOT_CHECKED
 from flashpipe.board.session.session import Session
-from flashpipe.errors import BootError, KeepError
+from flashpipe.errors import BootError, DriftError, KeepError
 from flashpipe.flasher import mode_retry, rollback
 from flashpipe.flasher.board_layout import mode_of
 from flashpipe.flasher.boot_check import BootCheck
 from flashpipe.flasher.file_mirror import MirrorPolicy
 from flashpipe.flasher.lua_stage import apply_lua_policy, first_boot_check
-from flashpipe.flasher.model import Outcome, Policy, Probe, RunRecord
+from flashpipe.flasher.model import Outcome, Policy, Probe, RunRecord, verdict_of
 from flashpipe.flasher.parts_check import check_parts
+from flashpipe.flasher.probe import compare_trusted
 from flashpipe.flasher.verified_regions import of_plan
 from flashpipe.next_steps import Advice, setting
 from flashpipe.records import journal
@@ -42,7 +44,7 @@ class FirstBoot:
     def check(self) -> BootCheck:
         """The boot check of what the board holds now."""
         plan = self.probe.plan
-        mode = next((mode_of(segment.data) for segment in plan.segments if segment.address == 0), "")
+        mode = next((mode_of(one.data) for one in plan.segments if one.address == 0 and not self.probe.trusted), "")
         is_nodemcu = plan.firmware.family == "nodemcu"
         return BootCheck(self.session, self.policy.boot, is_nodemcu, self.entry, mode)
 
@@ -71,6 +73,22 @@ def _check(boot: FirstBoot) -> FirstBoot:
         return replace(boot, failure=error)
     boot.record.note(replace(boot.record.outcome, verdict=verdict))
     return boot
+
+
+def _compare_if_trusted(boot: FirstBoot) -> FirstBoot:
+    """Nothing is concluded, or tried on it, from what a board that does not run was only believed to hold."""
+    if boot.failure is None or not boot.probe.trusted:
+        return boot
+    outcome = boot.record.note(replace(boot.record.outcome, verdict=verdict_of(boot.failure) or NOT_CHECKED))
+    if not boot.session.resets_by_wire:
+        boot.failure.add_hint(Advice(setting(check="md5"), " compares the board, for which the journal was believed"))
+        raise boot.failure
+    try:
+        probe = compare_trusted(boot.session, boot.probe)
+    except DriftError as error:
+        raise error from boot.failure
+    boot.record.note(replace(outcome, verified=of_plan(probe), whole=True))
+    return replace(boot, probe=probe)
 
 
 def _retry_in_a_safer_mode(boot: FirstBoot) -> FirstBoot:
@@ -126,6 +144,7 @@ def mirroring(policy: Policy) -> MirrorPolicy | None:
 
 STAGES: Final[tuple[Callable[[FirstBoot], FirstBoot], ...]] = (
     _check,
+    _compare_if_trusted,
     _retry_in_a_safer_mode,
     _lua,
     _measure,

@@ -82,10 +82,10 @@ def _rollback_backup(session: Session, probe: Probe, policy: Policy) -> str:
 
 
 def _start(session: Session, probe: Probe, policy: Policy, entry: journal.JournalEntry, record: RunRecord) -> Outcome:
-    """Let a board that was verified to hold the plan start; judge its boot where that is wished for."""
-    outcome = record.note(
-        replace(record.outcome, plan=probe.plan, verified=of_plan(probe), whole=True, overridden=probe.overridden)
-    )
+    """Let a board that was verified to hold the plan, or trusted to, start; judge its boot where that is wished for."""
+    outcome = record.note(replace(record.outcome, plan=probe.plan, overridden=probe.overridden))
+    if not probe.trusted:
+        outcome = record.note(replace(outcome, verified=of_plan(probe), whole=True))
     if not policy.boot.check:
         if policy.lua or policy.jig:
             session.notify("the boot is not watched: neither acceptance nor Lua files are looked at")

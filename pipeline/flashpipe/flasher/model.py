@@ -104,6 +104,8 @@ class Probe:
     """How the probe came upon `difference`."""
     forced: bool = False
     """The user asked to write regardless: nothing was compared."""
+    trusted: bool = False
+    """The journal was believed: nothing was compared either."""
     decision: KeepDecision | None = None
     """What is kept and lost; known once a write is due."""
     saved: str = ""

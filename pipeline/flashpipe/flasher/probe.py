@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from typing import Final
 
@@ -14,7 +15,7 @@ from flashpipe.board.session.flash_clock import FlashClock
 from flashpipe.board.session.rate_search import expected
 from flashpipe.board.session.session import Session
 from flashpipe.digests import md5
-from flashpipe.errors import WireError
+from flashpipe.errors import DriftError, WireError
 from flashpipe.firmware.flash_map import HEADER_SIZE_BYTE, adjusted_header
 from flashpipe.firmware.partition_table import TABLE_ADDRESS, parse_partitions
 from flashpipe.flash import (
@@ -31,6 +32,7 @@ from flashpipe.flash import (
 from flashpipe.flasher.checks import check_board
 from flashpipe.flasher.init_data import with_init_data
 from flashpipe.flasher.model import Policy, Probe, ProbeStop
+from flashpipe.next_steps import AGAIN_WITH, Advice, setting
 from flashpipe.plan.model import FlashPlan, Segment, without_placed
 from flashpipe.records import journal
 
@@ -90,15 +92,11 @@ def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
     if policy.trust_journal and entry.finished(plan.fingerprint):
         reason = f"trusted, not checked: the journal says so for {device.mac}"
         session.notify(reason)
-        return Probe(plan, device, entry, None, (), reason)
+        return Probe(plan, device, entry, None, (), reason, trusted=True)
     if policy.boot.check:
         _load_ahead()
     with session.step("probe", "comparing digests") as result:
-        ignored = tuple(firmware_owned_parts(session, plan, entry))
-        with _fast_digests(session, plan, entry):
-            first = comparing.first_difference(
-                session.link, pieces(plan), ignored, session.progress("probe"), stranger=entry.state == "unknown"
-            )
+        ignored, first = _first_difference(session, plan, entry)
         difference = first.block if first else None
         if difference is None:
             reason = f"board {device.mac} is already up to date (checked on the board)"
@@ -106,6 +104,42 @@ def _compared(session: Session, plan: FlashPlan, policy: Policy) -> Probe:
             reason = _why(entry, plan, difference, policy.project) + (FORGETFUL if _forgot(session, entry) else "")
         result.append(reason)
     return Probe(plan, device, entry, difference, ignored, reason, _stop(plan, ignored, first))
+
+
+def _first_difference(
+    session: Session, plan: FlashPlan, entry: journal.JournalEntry
+) -> tuple[tuple[Region, ...], comparing.Difference | None]:
+    """What belongs to the firmware by now, and where the board differs first in all else."""
+    ignored = tuple(firmware_owned_parts(session, plan, entry))
+    with _fast_digests(session, plan, entry):
+        return ignored, comparing.first_difference(
+            session.link, pieces(plan), ignored, session.progress("probe"), stranger=entry.state == "unknown"
+        )
+
+
+def compare_trusted(session: Session, probe: Probe) -> Probe:
+    """Compare a board that was trusted, after all.
+
+    Raises:
+        DriftError: it does not hold what the journal says.
+        PipelineError: it cannot be asked.
+    """
+
+    def ask() -> tuple[tuple[Region, ...], comparing.Difference | None]:
+        session.connected()
+        with session.step("probe", "comparing what was trusted") as result:
+            ignored, first = _first_difference(session, probe.plan, probe.entry)
+            result.append(f"{first.block} differs" if first else "it holds what the journal says")
+            return ignored, first
+
+    ignored, first = session.retry(ask)
+    if first is not None:
+        raise DriftError(
+            f"{session.port}: board {probe.device.mac} does not hold what the journal says, and was not asked before"
+            f" (check=mac): {first.block} differs",
+            Advice(AGAIN_WITH, setting(check="md5"), ": what differs is written; and find out who changed it"),
+        )
+    return replace(probe, ignored=ignored, trusted=False)
 
 
 @contextmanager
