@@ -833,3 +833,27 @@ def test_any_override_gives_a_profile_or_a_usage_error(project: Path, overrides:
 
 def test_every_key_says_what_it_wants() -> None:
     assert set(WANT) >= set(CHECKS) - {"firmware.split.0"}
+
+
+@pytest.mark.parametrize(
+    ("text", "is_profile"),
+    [
+        (b"# mine\n\nextends: esp12\n", True),
+        (b"\textends: esp12\n", True),
+        (b"  about: x\n  flash: {mode: dio}\n", True),
+        (b'"extends": esp12\n', True),
+        (b"{extends: esp12}\n", True),
+        (b"\xef\xbb\xbfextends: esp12\n", True),
+        ("extends: esp12\n".encode("utf-16"), True),
+        (b"---\nchip: esp8266\n", True),
+        (b"services:\n  web:\n    serial: x\n", False),
+        (b"about: x\n  flash: y\n", False),
+        (b"# extends: esp12\nname: x\n", False),
+        (b"", False),
+    ],
+)
+def test_a_file_is_a_profile_by_its_keys_also_where_it_is_no_good_yaml(
+    tmp_path: Path, text: bytes, *, is_profile: bool
+) -> None:
+    (tmp_path / "mine.yaml").write_bytes(text)
+    assert own_profiles(tmp_path) == ["mine"] * is_profile

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Mapping
@@ -87,7 +88,8 @@ class Boards:
         if _kind(port) in {None, DEMO} or {"board", "flash"} & parse_qs(url.query).keys():
             return port
         self._virtual += 1
-        return f"{port}{'&' if '?' in port else '?'}board=page-{self._virtual}"
+        own = [] if "mac" in parse_qs(url.query) else [f"mac={_fresh_mac()}"]
+        return f"{port}{'&' if '?' in port else '?'}{'&'.join((*own, f'board=page-{self._virtual}'))}"
 
     def add_virtual(self, kind: str) -> BoardOnPage:
         """A virtual board of a kind; all but the demo's are new, and forget their flash when the page ends.
@@ -97,9 +99,7 @@ class Boards:
         """
         if kind == DEMO:
             return self.add(f"sim://{DEMO}")
-        number = self._virtual + 1
-        mac = f"5c:cf:7f:b0:{number >> 8:02x}:{number & 0xFF:02x}"
-        return self.add(f"sim://{kind}?mac={mac}")
+        return self.add(f"sim://{kind}?mac={_fresh_mac()}")
 
     def remove(self, slug: str) -> None:
         """Take a board off the page that is not at work; a port that is still there comes back with its next look."""
@@ -147,6 +147,12 @@ class Boards:
             if board.about.get("local") and board.present and board.port not in ports:
                 board.present = False
                 self._tell(board, "boards")
+
+
+def _fresh_mac() -> str:
+    """That of no board before: an earlier page's is in records, and its flash is gone."""
+    number = secrets.randbelow(1 << 20)
+    return f"5c:cf:7f:b{number >> 16:x}:{number >> 8 & 0xFF:02x}:{number & 0xFF:02x}"
 
 
 def _about(info: discovery.PortInfo, memory: PortMemory) -> dict[str, object]:

@@ -24,9 +24,10 @@ from flashpipe.profile.names import is_taken
 from flashpipe.profile.yaml_reader import closest
 
 SUFFIX: Final = ".yaml"
-# A project's folder holds other YAML too. A first look without the parser (this runs for every listing) tells a
-# profile by a key that only profiles have at the left margin.
-_LOOKS_LIKE_PROFILE: Final = lazy_pattern(rb"^(extends|flash|firmware|serial|chip|boards)[ \t]*:", re.MULTILINE)
+# A project's folder holds other YAML too. A first look without the parser (this runs for every listing, and for files
+# that are no YAML by a mistake) tells a profile by a key that only profiles have, as far to the left as the first one.
+_FIRST: Final = lazy_pattern(r"^([ \t]*)(?!---|[#%\s])", re.MULTILINE)
+_KEY: Final = r"(?:\{[ \t]*)?[\"']?(?:extends|flash|firmware|serial|chip|boards)[\"']?[ \t]*:"
 _LOOK: Final = 64 * 1024
 _LARGEST: Final = 16 * _LOOK
 """Bytes of a file that may be a profile."""
@@ -229,9 +230,12 @@ def _looks_like_profile(path: Path) -> bool:
     if is_taken(path.stem):
         return False
     try:
-        return bool(_LOOKS_LIKE_PROFILE.search(read_regular(path, _LARGEST)[:_LOOK]))
+        data = read_regular(path, _LARGEST)[:_LOOK]
     except OSError:
         return False
+    text = data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig", "replace")
+    first = _FIRST.search(text)
+    return first is not None and re.search(f"^{first[1]}{_KEY}", text, re.MULTILINE) is not None
 
 
 def _listing(folder: Path) -> Iterator[Path]:
