@@ -151,6 +151,22 @@ def test_tags_give_the_place_that_was_used_longest_ago(lab: Lab) -> None:
         run.take("labgrid://?row=a")
 
 
+def test_a_place_whose_exporter_is_gone_is_passed_over_where_tags_fit_others(lab: Lab) -> None:
+    lab.place("p1", tags={"row": "a"}, changed="2026-11-30 03:00:02")
+    lab.place("p2", tags={"row": "a"}, changed="2026-11-30 03:00:01", unmatched=True)
+    run = Run()
+    lease = run.take("labgrid://?row=a")
+    assert lease.place.name == "p1"
+    assert run.told == ["place    p2 is passed over: no exporter offers its board now"]
+    with pytest.raises(PlaceTakenError, match=r"are taken: p1 by ci1/alice \["):
+        Run().take("labgrid://?row=a")
+    lease.release(run.told.append)
+    lab.place("p1", unmatched=True)
+    with pytest.raises(ExporterGoneError):
+        Run().take("labgrid://?row=a")
+    assert records() == []
+
+
 def test_a_place_that_its_user_has_acquired_is_used_and_not_released(lab: Lab) -> None:
     lab.place("p1", acquired="ci1/alice")
     run = Run()
@@ -191,13 +207,36 @@ def test_what_a_killed_run_has_left_elsewhere_is_released_and_said(lab: Lab) -> 
 
 def test_a_run_that_was_killed_while_it_acquired_is_known_too(lab: Lab) -> None:
     lab.place("p1")
-    record = LeaseRecord("p1")
-    record.hold("lab:20408")
+    record = LeaseRecord("p1", "lab:20408", "ci1/alice")
+    record.hold()
     record.leave()  # it dies, and its client has acquired all the same
     lab.place("p1", acquired="ci1/alice")
     run = Run()
     run.take().release(run.told.append)
     assert lab.holder("p1") == ""
+
+
+def test_what_a_run_of_another_name_or_at_another_coordinator_has_left_is_left_alone(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.place("p1")
+    lab.place("p2")
+    first = Run()
+    first.die(first.take())
+    lab.be("ci1/bob")
+    other = Run()
+    other.take("labgrid://p2").release(other.told.append)
+    with pytest.raises(PlaceTakenError, match="ci1/alice"):
+        other.take()
+    monkeypatch.setenv("LG_COORDINATOR", "elsewhere:20408")
+    lab.be("ci1/alice")
+    assert lab_command.main(["release"]) == 0
+    assert other.told == []
+    assert lab.holder("p1") == "ci1/alice"
+    monkeypatch.setenv("LG_COORDINATOR", "lab:20408")
+    assert lab_command.main(["release"]) == 0
+    assert lab.holder("p1") == ""
+    assert records() == []
 
 
 def test_what_somebody_has_acquired_since_is_left_alone(lab: Lab) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -133,6 +135,15 @@ class LabClient:
         client = cls(find_client(), os.environ.get(COORDINATOR) or NO_COORDINATOR)
         preloaded(client.program, client.environment())  # is ready when the first command comes
         return client
+
+    @property
+    def user(self) -> str:
+        """HOST/USER, as its coordinator writes whoever has a place; labgrid's own variables name another one."""
+        try:
+            user = os.environ.get("LG_USERNAME") or getpass.getuser()
+        except (KeyError, OSError):  # who has no name in this system
+            user = ""
+        return f"{os.environ.get('LG_HOSTNAME') or socket.gethostname()}/{user}"
 
     def environment(self) -> dict[str, str]:
         """What its commands are told beside their words."""

@@ -26,6 +26,7 @@ from flashpipe.board.ports.places import (
 from flashpipe.board.ports.reservation import Reservation
 from flashpipe.errors import (
     BadValueError,
+    ExporterGoneError,
     LabError,
     NoCoordinatorError,
     NoPlaceError,
@@ -119,19 +120,34 @@ class PlaceTaker:
         if not fitting:
             raise _no_such_tags(request, everything)
         free = sorted((one for one in fitting if not one.holder and not one.is_reserved), key=lambda one: one.changed)
+        gone: list[ExporterGoneError] = []
         for place in free:
             with suppress(PlaceTakenError):  # between our question and our wish somebody else has taken it
-                return self._acquire(replace(request, name=place.name), place.name)
+                tried = self._try(replace(request, name=place.name))
+                if isinstance(tried, Lease):
+                    return tried
+                gone.append(tried)
+        if len(gone) == len(fitting):
+            raise gone[0]
+        fitting = [place for place in fitting if place.holder or place.is_reserved] or fitting
         held = ", ".join(f"{place.name} by {place.holder or 'a reservation'}" for place in fitting[:FEW])
         more = f" and {len(fitting) - FEW} more" * (len(fitting) > FEW)
         raise PlaceTakenError(f"all places with {_tags(request)} are taken: {held}{more}", PlaceTakenError.remedy)
+
+    def _try(self, request: PlaceRequest) -> Lease | ExporterGoneError:
+        """One of several; what has no board now is passed over."""
+        try:
+            return self._acquire(request, request.name)
+        except ExporterGoneError as error:
+            self.notify(f"place    {request.name} is passed over: no exporter offers its board now")
+            return error
 
     # --- one place ---------------------------------------------------------------------------------------------------
 
     def _acquire(self, request: PlaceRequest, by: str) -> Lease:
         """Acquire it; `by`: its name, or the token of the reservation that was given it."""
-        record = LeaseRecord(request.name)
-        left = record.hold(self.client.coordinator)
+        record = LeaseRecord(request.name, self.client.coordinator, self.client.user)
+        left = record.hold()
         try:
             name = self._ask(request.name, by)
             ours = bool(name) or self._was_left(request.name, left)
@@ -181,7 +197,7 @@ class PlaceTaker:
             raise self._unknown(request.name, name)
         address = serial_address(place, request.resource)
         if record is not None:
-            record.note(self.client.coordinator, place)
+            record.note(place)
         return Lease(self.client, place, request.resource, address, record)
 
     def _was_left(self, name: str, left: dict[str, Any] | None) -> bool:
@@ -256,10 +272,10 @@ def sweep(client: LabClient, notify: Notify, *, but: str = "") -> None:
         RecordError: a record cannot be read.
     """
     for path in sorted(folder().glob("*.lease")):
-        record = LeaseRecord("", path)
+        record = LeaseRecord("", client.coordinator, client.user, path)
         left = record.try_hold()
         name = str((left or {}).get("place", ""))
-        if left is None or name == but or left.get("coordinator") != client.coordinator:
+        if left is None or name == but or not record.is_ours(left):
             record.leave()
             continue
         try:

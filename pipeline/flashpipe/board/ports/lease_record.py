@@ -35,15 +35,19 @@ def still_holds(left: dict[str, Any], place: LabPlace) -> bool:
 
 
 class LeaseRecord:
-    """The note of one acquisition: locked while its process lives."""
+    """The note of one acquisition: locked while its process lives.
 
-    def __init__(self, place: str, path: Path | None = None) -> None:
+    Each coordinator, and each name under which its places are acquired, has notes of its own.
+    """
+
+    def __init__(self, place: str, coordinator: str, user: str, path: Path | None = None) -> None:
         readable = re.sub(r"[^A-Za-z0-9]+", "-", place).strip("-")[-40:]
-        self.place = place
-        self.path = path or folder() / f"{readable}-{sha256(place.encode()).hexdigest()[:8]}.lease"
+        self.place, self._coordinator, self._user = place, coordinator, user
+        digest = sha256(f"{coordinator} {user} {place}".encode()).hexdigest()[:8]
+        self.path = path or folder() / f"{readable}-{digest}.lease"
         self._stream: IO[bytes] | None = None
 
-    def hold(self, coordinator: str) -> dict[str, Any] | None:
+    def hold(self) -> dict[str, Any] | None:
         """Note that the place is about to be ours; what a dead run has noted before.
 
         Raises:
@@ -55,7 +59,7 @@ class LeaseRecord:
             raise PlaceTakenError(
                 f"place {self.place} is already acquired by another flashpipe of yours", PlaceTakenError.remedy
             )
-        self._write(coordinator, {})
+        self._write({})
         return left or None
 
     def try_hold(self) -> dict[str, Any] | None:
@@ -75,19 +79,24 @@ class LeaseRecord:
             return {}
         return entry if isinstance(entry, dict) else {}
 
-    def note(self, coordinator: str, place: LabPlace) -> None:
+    def note(self, place: LabPlace) -> None:
         """Note what the coordinator says of it now that it is ours.
 
         Raises:
             RecordError: it cannot be noted.
         """
-        self._write(coordinator, {"changed": place.changed, "holder": place.holder, "place": place.name})
+        self._write({"changed": place.changed, "holder": place.holder, "place": place.name})
 
-    def _write(self, coordinator: str, more: dict[str, str]) -> None:
+    def is_ours(self, left: dict[str, Any]) -> bool:
+        """Whether it was left at this coordinator, under this name."""
+        return (left.get("coordinator"), left.get("user")) == (self._coordinator, self._user)
+
+    def _write(self, more: dict[str, str]) -> None:
         assert self._stream is not None
         entry = {
             "place": self.place,
-            "coordinator": coordinator,
+            "coordinator": self._coordinator,
+            "user": self._user,
             "pid": os.getpid(),
             "since": time.strftime("%Y-%m-%d %H:%M:%S"),
             **more,
