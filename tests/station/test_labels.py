@@ -14,6 +14,7 @@ from flashpipe.errors import BadValueError, LabelError, PrinterError
 from flashpipe.records.station_lives import living
 from flashpipe.station import labels as labels_module
 from flashpipe.station.labels import LabelPlan, Labels, check_labels, read_template, send, values_of, zpl_of
+from flashpipe.station.report import as_csv
 
 from tests.station.conftest import Shop, address, board
 
@@ -192,9 +193,16 @@ def test_a_place_where_nothing_can_be_printed_is_refused(shop: Shop, word: str, 
 
 def test_a_value_of_a_unit_is_no_formula_for_a_spreadsheet(shop: Shop) -> None:
     opened = shop.open(serial="SN{n}", labels="labels.csv")
-    passed(shop, 1, serial="=cmd()")
+    passed(shop, 1, serial="=1+1")
+    batch, measured = shop.batch(), {"=x": "@9", "temp": "-4.5", "sum": "+1-1"}
+    batch.append("begin", **{"try": "2"}, visit="2")
+    batch.append("end", **{"try": "2"}, outcome="flashed", passed=True, mac=address(1), measured=measured)
     Labels(opened.labels, opened.batch, opened.texts).print_due()
-    assert "'=cmd()" in (shop.folder / "labels.csv").read_text()
+    for text in ((shop.folder / "labels.csv").read_text(), as_csv(shop.batch())):
+        head, row = csv.reader(text.splitlines())
+        assert {"'@9", "-4.5", "'+1-1"} <= set(row)
+        assert "'=x" in head
+        assert [cell for cell in (*head, *row) if cell[:1] in {"=", "@"}] == []
 
 
 def test_a_template_that_cannot_be_read_is_named(tmp_path: Path) -> None:

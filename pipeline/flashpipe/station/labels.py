@@ -32,6 +32,7 @@ from flashpipe.records.batch_state import LABELLED, Attempt, seconds_of
 from flashpipe.records.station_lives import is_alive
 from flashpipe.station.label_page import label_page, labelled_batches
 from flashpipe.station.texts import Texts
+from flashpipe.text.csv_text import csv_text
 from flashpipe.units import format_number
 from flashpipe.values import dataclass
 
@@ -282,16 +283,7 @@ def as_csv(plan: LabelPlan, rows: Iterable[Mapping[str, str]]) -> str:
     """A line for each label, below the names of the fields; what a jig tells beside those comes behind them."""
     rows = list(rows)
     names = dict.fromkeys((*plan.fields, *(name for row in rows for name in row)))
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(names), restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _harmless(text) for name, text in row.items()} for row in rows)
-    return out.getvalue()
-
-
-def _harmless(text: str) -> str:
-    """A spreadsheet takes what begins so for a formula."""
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@"} and not text[1:2].isdigit() else text
+    return csv_text([names, *([row.get(name, "") for name in names] for row in rows)])
 
 
 def _address(target: str) -> tuple[str, int]:

@@ -5,8 +5,6 @@ Each page is one file without scripts, that can be read on paper. Times are loca
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +15,7 @@ from flashpipe.records.batch import Batch
 from flashpipe.records.batch_state import Attempt, seconds_of
 from flashpipe.station.plots import bars, share
 from flashpipe.terminal import json_text
+from flashpipe.text.csv_text import csv_text
 from flashpipe.units import format_number
 
 STYLE: Final = """
@@ -26,7 +25,8 @@ body { max-width: 60rem; margin: 1.5rem auto; padding: 0 1rem }
 h1 { font-size: 18pt; margin-bottom: 0 } h2 { font-size: 13pt; margin: 1.4rem 0 .4rem }
 table { border-collapse: collapse; width: 100%; font-size: 9.5pt }
 th, td { text-align: left; vertical-align: top; padding: .2rem .5rem; border-bottom: 1px solid #ccc }
-th { border-bottom: 2px solid #555 } thead { display: table-header-group } tr { break-inside: avoid }
+th { border-bottom: 2px solid #555 } thead { display: table-header-group } tbody { break-inside: avoid }
+tr:has(+ .below) td { border-bottom: 0 } .below td { padding-top: 0; color: #333 }
 td { white-space: nowrap } td.text { white-space: normal; overflow-wrap: anywhere; min-width: 5rem }
 .bad { font-weight: bold; color: #a00 } .aside { color: #666 }
 dl { display: grid; grid-template-columns: max-content auto; gap: .1rem 1rem; margin: .6rem 0 } dt { color: #555 }
@@ -37,6 +37,8 @@ FIELDS: Final = ("result", "mac", "unit", "outcome", "cause", "ended", "seconds"
 """Columns of the table before those of the units and of what was measured."""
 _TAKEN: Final = frozenset({*FIELDS, "MAC", "batch", "plan", "profile", "tries", "what", "when", "s"})
 """Names that the report has given: a jig that measures a `result` says nothing of the report's own."""
+BESIDE: Final = 2
+"""Values of a board that stand in columns of their own; where there are more, they stand below: paper is narrow."""
 MOST_STEPS: Final = 12
 _TEXT: Final = ' class="text"'
 
@@ -126,18 +128,31 @@ def _facts(facts: Mapping[str, str]) -> str:
 def _table(batch: Batch, rows: Sequence[Attempt]) -> str:
     named = [(row, values_of(row)) for row in rows]
     more = [name for name in columns(rows) if any(values.get(name) != row.row for row, values in named if row.row)]
-    head = ["result", "MAC", "unit", *more, "what", "when", "s", "tries"]
+    head = ["result", "MAC", "unit", "what", "when", "s", "tries", *(more if len(more) <= BESIDE else [])]
     lines = []
     for row, values in named:
         tries = str(len(batch.state.of(row.mac))) if row.mac else "1"
-        cells = [row.mac or "no answer", row.row, *(_text(values.get(name, "")) for name in more)]
-        cells += [row.cause or row.outcome, local(row.ended), f"{row.seconds:.1f}", tries]
+        cells = [
+            row.mac or "no answer",
+            row.row,
+            row.cause or row.outcome,
+            local(row.ended),
+            f"{row.seconds:.1f}",
+            tries,
+        ]
+        told = {name: _text(values[name]) for name in more if name in values}
+        below = ""
+        if len(more) <= BESIDE:
+            cells += [told.get(name, "") for name in more]
+        elif told:
+            words = " · ".join(f"{escape(name)} <b>{escape(text)}</b>" for name, text in told.items())
+            below = f'<tr class="below"><td></td><td class="text" colspan="{len(head) - 1}">{words}</td></tr>'
         kind = "" if row.passed else "aside" if row.aside else "bad"
-        long = range(2, len(more) + 3)  # values of units, and what has happened
+        long = {2, *range(6, len(cells))}  # what has happened, and values
         shown = "".join(f"<td{_TEXT * (at in long)}>{escape(cell)}</td>" for at, cell in enumerate(cells))
-        lines.append(f'<tr><td class="{kind}">{result(row)}</td>{shown}</tr>')
+        lines.append(f'<tbody><tr><td class="{kind}">{result(row)}</td>{shown}</tr>{below}</tbody>')
     heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    return f"<table><thead><tr>{heads}</tr></thead>{''.join(lines)}</table>"
 
 
 def result(row: Attempt) -> str:
@@ -218,18 +233,11 @@ def table_rows(batch: Batch) -> list[dict[str, Any]]:
 def as_csv(batch: Batch) -> str:
     """The table, failures first; columns of units and of what was measured behind the others."""
     more = columns(batch.state.rows())
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow((*FIELDS, *more))
+    rows: list[list[object]] = [[*FIELDS, *more]]
     for row, one in zip(table_rows(batch), batch.state.rows(), strict=True):
         values = values_of(one)
-        writer.writerow([_harmless(row[name]) for name in FIELDS] + [_harmless(values.get(name, "")) for name in more])
-    return out.getvalue()
-
-
-def _harmless(value: object) -> object:
-    """A spreadsheet takes a text that begins so for a formula."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@"} else value
+        rows.append([*(row[name] for name in FIELDS), *(values.get(name, "") for name in more)])
+    return csv_text(rows)
 
 
 def as_json(batch: Batch) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from calendar import timegm
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +10,7 @@ from typing import Final
 
 from flashpipe.records.summary import FIELDS, Summary
 from flashpipe.terminal import json_text
+from flashpipe.text.csv_text import csv_text
 
 _SOME: Final = 3
 """Names of files that a line shows."""
@@ -58,11 +57,7 @@ def _foreign(names: Sequence[str]) -> list[str]:
 
 def as_csv(batch: Summary) -> str:
     """One row for each board, below their names."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(FIELDS)
-    writer.writerows(astuple(board) for board in batch.boards)
-    return out.getvalue().rstrip("\n")
+    return csv_text([FIELDS, *map(astuple, batch.boards)]).rstrip("\n")
 
 
 def as_json(batch: Summary) -> str:
