@@ -6,6 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
+from tests.images import Builder
 from tests.page.served import Served
 from tests.simboard import SimBoard
 
@@ -50,7 +51,42 @@ firmware: {{image: "{firmware.name}"}}
     expect(page.get_by_text("What flashing would write")).to_be_visible()
     assert (served.folder / firmware.name).is_file()
     page.goto(f"{served.address(board)}/profile?name=kitchen")
-    expect(page.locator("main .notice.bad")).to_contain_text("exists already")
+    wrong, name = page.locator("main .wrong"), page.get_by_label("Name of the profile")
+    expect(wrong).to_contain_text("kitchen.yaml exists already")
+    expect(wrong).to_contain_text("next: choose another name; or go back, and choose it as the profile")
+    expect(name).to_have_value("kitchen")
+    name.fill("CON")
+    page.get_by_role("button", name="Show it").click()
+    expect(wrong).to_contain_text("choose another name")
+    page.get_by_role("link", name="Back", exact=True).click()
+    page.wait_for_url(served.address(board))
+
+
+def test_a_profile_that_is_changed_while_the_page_is_open_is_looked_at_anew(
+    page: Page, served: Served, firmware: Path
+) -> None:
+    profile, shown = served.folder / "kitchen.yaml", page.locator("#flash [data-part=firmware]")
+    profile.write_text(f"extends: nodemcu-devkit\nfirmware: {{image: {firmware}}}\n")
+    board = served.add("sim://nodemcu-devkit?inline=1&board=changed&fill=ff")
+    page.goto(served.address(board))
+    page.get_by_label("Profile: what kind").select_option("kitchen")
+    expect(shown).to_contain_text("NodeMCU 1.5.4.1")
+    (served.folder / "other.bin").write_bytes(Builder().sketch())
+    profile.write_text("extends: nodemcu-devkit\nfirmware: {image: other.bin}\n")
+    page.reload()
+    expect(shown).not_to_contain_text("NodeMCU")
+    profile.write_text(f"extends: nodemcu-devkit\nfirmware: {{image: {firmware}}}\n")
+    page.locator("#do-plan").click()
+    expect(page.locator(".verdict.ok")).to_contain_text("OK: Look at the board")
+    expect(shown).to_contain_text("NodeMCU 1.5.4.1")
+    expect(page.locator("#flash")).to_contain_text("to this board")
+    preview = board.preview
+    page.reload()
+    expect(shown).to_contain_text("NodeMCU 1.5.4.1")
+    assert board.preview is preview
+    profile.unlink()
+    page.reload()
+    expect(shown).to_contain_text("unknown profile 'kitchen'")
 
 
 def test_what_a_bundle_holds_is_shown_before_it_is_downloaded(page: Page, served: Served) -> None:

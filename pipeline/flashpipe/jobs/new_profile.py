@@ -20,6 +20,7 @@ from flashpipe.flasher.fitting_profiles import fits, fitting_profiles
 from flashpipe.jobs import sessions
 from flashpipe.jobs.board_job import BoardRun
 from flashpipe.jobs.port_choice import remember
+from flashpipe.next_steps import Advice, Wording
 from flashpipe.profile.load import load_profile, usable_profiles
 from flashpipe.profile.names import LONGEST, bad_profile_name
 from flashpipe.profile.schema import FILE as SCHEMA
@@ -67,7 +68,12 @@ def new_path(folder: Path, name: str, flash_command: str) -> Path:
     if path.exists():
         raise BadValueError(
             f"{path.name} exists already and is left as it is",
-            f"go on with it: {flash_command}; or choose another name: flashpipe init NAME",
+            Advice(
+                Wording(
+                    f"go on with it: {flash_command}; or choose another name: flashpipe init NAME",
+                    "choose another name; or go back, and choose it as the profile",
+                )
+            ),
         )
     return path
 

@@ -49,6 +49,7 @@ def identify(run: BoardRun, board: BoardOnPage) -> str:
 
 def plan(run: BoardRun, board: BoardOnPage) -> str:
     """What flashing would do to this board; reads only."""
+    board.look_at_firmware(again=True)
     _made(run)
     preview = jobs("preview").preview_board(run)
     board.show_plan(import_module("flashpipe.page.shown_plan").shown(preview))
@@ -63,6 +64,7 @@ def flash(run: BoardRun, board: BoardOnPage) -> str:
         shown = import_module("flashpipe.page.shown_plan").shown(jobs("preview").fitted_preview(run, probed, dirty))
         board.show_plan({**shown, "of_run": "is to be written to this board"})
 
+    board.look_at_firmware(again=True)
     _made(run)
     before, run.fitted = board.preview, fitted
     state = "was not written, or not all of it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -178,6 +179,8 @@ class _BoardRoutes:
         board = self._site.boards.find(request.path_params["slug"])
         if board is None:
             return self._site.missing(NO_BOARD)
+        if not board.busy:  # the page does not wait for what may be a download
+            threading.Thread(target=lambda: board.look_at_firmware(again=True), daemon=True).start()
         return HTMLResponse(self._site.renderer.page("board", site=self._site, board=board))
 
     async def _add(self, request: Request) -> Response:

@@ -85,6 +85,8 @@ class BoardOnPage:
         self.choice = Choice()
         self.firmware: Mapping[str, object] = {}
         """What the chosen firmware is, and what the gate says of it."""
+        self._sized: int | None = None
+        """Bytes of flash for which it was looked at."""
         self.device: Mapping[str, object] = {}
         self.fitting: list[str] = []
         self.preview: Mapping[str, object] = {}
@@ -96,9 +98,9 @@ class BoardOnPage:
         self.files: Mapping[str, object] = {}
         self.node: Mapping[str, object] = {}
         self.fetched: dict[str, bytes] = {}
+        """Files of the board that were read for a browser, by name."""
         self.sent: list[str] = []
         """SHA-256 of the files that were sent last: it has them now."""
-        """Files of the board that were read for a browser, by name."""
         self.console = BoardConsole(self)
         self._tell = tell
         self._face: PageFace | None = None
@@ -112,14 +114,19 @@ class BoardOnPage:
         """The virtual board for a first try comes with its profile."""
         self.choice = Choice(profile="demo")
 
-    def look_at_firmware(self) -> None:
-        """What is chosen is looked at; what an earlier choice would have done to the board counts no more."""
-        chosen = self.choice
-        if self.preview:
-            self.preview = {}
-        firmware = import_module("flashpipe.page.firmware").look(chosen, self.folders, self._flash_size)
-        if self.choice is chosen:
-            self.firmware = firmware
+    def look_at_firmware(self, *, again: bool = False) -> None:
+        """What is chosen is looked at; what an earlier choice would have done to the board counts no more.
+
+        `again`: nothing was chosen; the profile, or a file, may be another one than when it was looked at.
+        """
+        chosen, before = self.choice, self.firmware
+        if again and not before:
+            return
+        if not again:
+            self.preview, self._sized = {}, self._flash_size
+        firmware = import_module("flashpipe.page.firmware").look(chosen, self.folders, self._sized)
+        if self.choice is chosen and not (again and firmware == before):
+            self.preview, self.firmware = {}, firmware
             for part in ("firmware", "plan", "card"):
                 self.changed(part)
 

@@ -136,8 +136,13 @@ def _proposal(site: Site, request: Request) -> Response:
         return site.missing(NO_BOARD)
     name = request.query_params.get("name", "")
     profiles = import_module("flashpipe.page.save_profile")
-    text = profiles.proposal(name, board.choice, board.device, site.project) if name else ""
-    return HTMLResponse(site.renderer.page("profile", site=site, board=board, name=name, text=text))
+    text, wrong = "", None
+    try:
+        text = profiles.proposal(name, board.choice, board.device, site.project) if name else ""
+    except PipelineError as error:
+        wrong = failure_facts(error)
+    shown = site.renderer.page("profile", site=site, board=board, name=name, text=text, wrong=wrong)
+    return HTMLResponse(shown, 400 if wrong else 200)
 
 
 def _save(site: Site) -> Handler:
