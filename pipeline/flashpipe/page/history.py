@@ -80,15 +80,23 @@ def _receipt(site: Site, request: Request) -> Response:
     )
 
 
+_YEAR_S: Final = 366 * 24 * 3600
+
+
 def plot(steps: Any) -> list[Mapping[str, object]]:
     """Where the seconds went: each step's name, seconds and bar, to scale."""
     rows = [
         (str(step[0]), float(step[1]))
-        for step in steps
-        if isinstance(step, list | tuple) and len(step) == 2 and isinstance(step[1], int | float)  # noqa: PLR2004
+        for step in (steps if isinstance(steps, list | tuple) else ())
+        if isinstance(step, list | tuple) and len(step) == 2 and _is_a_time(step[1])  # noqa: PLR2004
     ]
     longest = max((seconds for _, seconds in rows), default=0.0) or 1.0
     return [{"name": name, "seconds": seconds, "width": round(BAR * seconds / longest)} for name, seconds in rows]
+
+
+def _is_a_time(value: Any) -> bool:
+    """Whether a step can have taken so many seconds; JSON knows infinity, and numbers beyond any."""
+    return isinstance(value, int | float) and 0 <= value < _YEAR_S
 
 
 def _stations(site: Site, _request: Request) -> Response:

@@ -240,6 +240,15 @@ def test_a_warning_of_the_sdk_is_a_failure_only_where_nothing_comes_after_it() -
     assert classify(start + "\ntemperature 21.5\n").kind == "firmware"
 
 
+@pytest.mark.parametrize("last", ["", "00 00 00 00", "00 a5 ff 0"])
+def test_what_the_sdk_found_in_place_of_its_parameters_are_no_words_of_a_firmware(last: str) -> None:
+    """As an executed 1.4.0 has it on a flash that held zeros there."""
+    dump = "".join(f"{'00 ' * 32}\n" for _ in range(3)) + last
+    start = START.format(cause=2) + "system param error\n" + dump + "\nSDK ver: 1.4.0 compiled @ Sep 18 2015\n"
+    assert classify(start).kind == "system-params"
+    assert classify(start + "\ntemperature 21.5\n").kind == "firmware"
+
+
 def test_a_crash_is_told_with_number_name_and_addresses() -> None:
     registers = "epc1=0x40243016, epc2=0x00000001, epc3=0x00000002, excvaddr=0x000000eb, depc=0x00000003\n"
     for heading in ("Fatal exception 28(LoadProhibitedCause):\n", "Fatal exception (28): \n", "Exception (28):\n"):

@@ -79,6 +79,17 @@ def test_words_lost_behind_the_sdks_may_have_been_those_of_formatting(watch: Any
     assert silent.seconds < 15, "nothing was lost: nothing is waited for"
 
 
+def test_what_goes_on_behind_bad_parameters_may_be_formatting(watch: Any) -> None:
+    """As executed 1.4.0 and 1.5.4.1 have it: their words behind the SDK's are lost, and the prompt comes 13 s later."""
+    start = LOG + b"system param error\r\n" + b"00 " * 32 + b"\r\n" + SDK
+    behind_s = 0.01 + len(start) * 10 / ROM + 0.006
+    script = [(0.01, ROM, start), (behind_s, FAST, b"Formatting file system. Please wait...\r\n")]
+    assert watch([*script, (13, FAST, b"\r\n" + BANNER + PROMPT)]).verdict.kind == "prompt"
+    assert watch(script).verdict.kind == "system-params"
+    silent = watch([(0.01, ROM, start)]).verdict
+    assert (silent.kind, silent.seconds < 8) == ("system-params", True)
+
+
 def test_dots_are_formatting_too_where_the_words_before_them_were_lost(watch: Any) -> None:
     """As executed NodeMCU 3.0 has it, on a machine that is slow to change its rate."""
     start = LOG + b"system SPI FI size:4, Flash size: 4194304\r\nrf[114] : 01\r\nw_flash\r\n" + SDK

@@ -63,7 +63,7 @@ BOOT_LINE: Final = re.compile(
     |ver:\ [0-9a-f]|rf\ cal\ sector|rf_cal|freq\ trace|rf\[\d+\]|SDK\ ver|phy\ ver|pp\ ver|system\ SPI
     |sleep\ (?:en|dis)able|WPA2\ ENTERPRISE|w_flash\s*$
     |system\ param|Writing\ Init|RTC\ MEM\ CHECK
-    |mismatch\ map|system_partition|(?:[0-9a-f]{2}\s+){8}
+    |mismatch\ map|system_partition|(?:[0-9a-f]{2}\s+){8}|(?:[0-9a-f]{2}\ ){3,}[0-9a-f]{0,2}\s*$
     |mode\ :\ |add\ if|del\ if|usl$|sul\ |pm\ open|bcn\ |dhcp\ server|scandone|state:
     |w_flash$|\#\d+\ ets_task\(|force\ slp\ enable|E:M\ -?\d+$
     |Restore\ init\ data|Self\ adjust|\.+$

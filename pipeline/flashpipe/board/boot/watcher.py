@@ -255,7 +255,7 @@ class BootWatcher:
             "no-image": quiet_s >= LOAD_S,
             "nothing-found": quiet_s >= LOAD_S,  # a warning of a loader that goes on
             "boot-loop": in_state_s >= ALIVE_S,
-            "system-params": quiet_s >= LOAD_S,  # it may go on all the same
+            "system-params": quiet_s >= (FORMAT_S if self._may_format else LOAD_S),  # it may go on all the same
             "watchdog": quiet_s >= (FAULT_S if state.causes.count(4) > 1 else ALIVE_S),  # one bite: it starts again
         }
         return state if late or enough.get(state.kind, quiet_s >= FAULT_S and state.kind not in HEALTHY) else None

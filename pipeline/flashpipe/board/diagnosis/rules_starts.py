@@ -39,15 +39,12 @@ def _restarts(evidence: Evidence) -> Proof:
     return None if known else _starts("boot-loop")(evidence)
 
 
+_OLD_DATA: Final = (command("erase"), " and flash again, for old data in the flash; else ")
+
+
 def _again_and_again(evidence: Evidence) -> Advice:
     feeding = "feed it from a stronger 3.3 V supply; if that is not it, "
-    old = (
-        command("erase"),
-        " and flash again, for old data in the flash; else ",
-        setting(mode="dout"),
-        ", or another build",
-    )
-    return compare_first(evidence, feeding, *old)
+    return compare_first(evidence, feeding, *_OLD_DATA, setting(mode="dout"), ", or another build")
 
 
 def _starts(*kinds: str) -> Callable[[Evidence], Proof]:
@@ -85,12 +82,13 @@ RULES: Final = (
         lambda evidence: (
             "the firmware works for too long without a pause, and its own watchdog stops it"
             if _soft(evidence)
-            else "a watchdog resets the chip, which hangs: it may be the firmware, or a flash that is read wrongly"
+            else "a watchdog resets the chip, which hangs: it may be the firmware, old data in the flash,"
+            " or a flash that is read wrongly"
         ),
         lambda evidence: (
             "let it pause in long loops (yield, delay, timers), or take another build"
             if _soft(evidence)
-            else compare_first(evidence, try_mode(evidence, SAFEST), "take another build")
+            else compare_first(evidence, *_OLD_DATA, try_mode(evidence, SAFEST), "take another build")
         ),
         certain=_soft,
     ),
