@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from flashpipe.errors import RecordError
-from flashpipe.files import STATE_VARIABLE, state_folder, virtual_ports_folder, write_atomic
+from flashpipe.files import STATE_VARIABLE, make_private, state_folder, virtual_ports_folder, write_atomic
 
 
 def test_state_folder_can_be_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,6 +31,16 @@ def test_file_is_written_in_folders_that_did_not_exist(tmp_path: Path) -> None:
     write_atomic(path, b"two")
     assert path.read_bytes() == b"two"
     assert [entry.name for entry in path.parent.iterdir()] == ["record.json"]
+
+
+def test_records_that_cannot_be_written_can_lie_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / ".pipeline").write_text("a file in their place")
+    folder = tmp_path / ".pipeline" / "receipts"
+    with pytest.raises(RecordError) as written:
+        write_atomic(folder / "x.json", b"")
+    with pytest.raises(RecordError) as made:
+        make_private(folder)
+    assert all("FLASHPIPE_RECORDS=DIR" in caught.value.hint for caught in (written, made))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps other rights")

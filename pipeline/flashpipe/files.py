@@ -21,6 +21,10 @@ STATE_VARIABLE: Final = "FLASHPIPE_STATE"
 """Environment variable that moves the state folder; tests and build servers set it."""
 CACHE_VARIABLE: Final = "FLASHPIPE_CACHE"
 """Environment variable that moves the cache folder."""
+RECORDS_VARIABLE: Final = "FLASHPIPE_RECORDS"
+"""Environment variable that moves the records of all projects, where a checkout is read-only for instance."""
+RECORDS_FOLDER: Final = ".pipeline"
+"""Where they are else, in the project."""
 NO_RECORD: Final = frozenset({errno.EINVAL, errno.EFBIG, errno.EISDIR, errno.ENXIO, errno.ELOOP, errno.ENOENT})
 """Errors of reading what lies in a record's place and cannot be one."""
 RECORD_LIMIT: Final = 16 * 1024 * 1024
@@ -48,7 +52,7 @@ def _user_folder(kind: str) -> Path:
 
 
 def next_step(path: Path) -> str:
-    """What to do where a file of ours cannot be written: for those below HOME, which variable moves them."""
+    """What to do where a file of ours cannot be written, and which variable moves those that can lie elsewhere."""
     for variable, folder in ((STATE_VARIABLE, state_folder()), (CACHE_VARIABLE, cache_folder())):
         if path.is_relative_to(folder):
             home = (
@@ -57,7 +61,8 @@ def next_step(path: Path) -> str:
                 else f"; it is below HOME, {os.environ.get('HOME') or 'which is not set'}"
             )
             return f"fix the permissions or free disk space, or set {variable}=DIR to keep it elsewhere{home}"
-    return "free disk space or fix the permissions"
+    elsewhere = f", or keep records elsewhere: {RECORDS_VARIABLE}=DIR" if RECORDS_FOLDER in path.parts else ""
+    return f"free disk space or fix the permissions{elsewhere}"
 
 
 def virtual_ports_folder() -> Path:

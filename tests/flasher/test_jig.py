@@ -158,3 +158,19 @@ def test_a_stop_ends_it(tmp_path: Path) -> None:
     session.stop.set()
     with pytest.raises(StoppedError):
         measure(session, Jig((sys.executable, "jig.py"), tmp_path, 600.0), RunRecord())  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_started_is_known_before(tmp_path: Path) -> None:
+    (tmp_path / "jig.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "there").mkdir()
+    for word, why in (
+        ("./gone.py", "there is no such file"),
+        ("no-such-program", "it is no program of PATH"),
+        ("./there", "is a folder"),
+        *([("./jig.sh", "it may not be executed")] if os.name == "posix" else []),
+    ):
+        assert Jig((word,), tmp_path).problem().startswith(f"{word} cannot be started: {why}")
+    (tmp_path / "jig.sh").chmod(0o755)
+    for word in ("./jig.sh", "jig.sh", "python3", sys.executable):
+        assert Jig((word, "x"), tmp_path).problem() == ""
+    assert Jig().problem() == ""

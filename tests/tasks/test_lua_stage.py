@@ -104,6 +104,14 @@ def test_a_firmware_as_demanded_is_accepted_and_the_receipt_says_so(kitchen: Kit
     }  # fmt: skip
 
 
+def test_a_jig_that_cannot_be_started_is_refused_before_the_board_is_written(kitchen: Kitchen) -> None:
+    kitchen.profile(text="acceptance: {command: [./jig.py]}", files={})
+    for done in (kitchen.flash(), kitchen.command("plan", "profile=kitchen")):
+        assert "./jig.py cannot be started: there is no such file" in done.failed("acceptance-command").err
+        assert "connect" not in done.err
+    kitchen.run("backup", "profile=kitchen", "regions=0x0-0x1000").ok()
+
+
 def test_everything_that_is_not_as_demanded_is_named_at_once(kitchen: Kitchen) -> None:
     kitchen.profile(
         text="acceptance: {version: '>=1.5', modules: [wifi, mqtt], float: false, flash_size: 2MB}", files={}

@@ -11,19 +11,17 @@ import json
 import math
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import IO, Final
 
 from flashpipe.board.lua.acceptance import AcceptanceFinding
 from flashpipe.board.session.session import Session
 from flashpipe.errors import AcceptanceCommandError, AcceptanceLimitError
-from flashpipe.flasher.jig_model import Jig
+from flashpipe.flasher.jig_model import NOT_STARTED, Jig
 from flashpipe.flasher.model import RunRecord
 from flashpipe.masking import mask_cut
 from flashpipe.processes import ending, kill_session
@@ -130,7 +128,7 @@ def _ended(
     session: Session, jig: Jig, environment: Mapping[str, str], output: IO[bytes], errors: IO[bytes]
 ) -> int | None:
     """Its status; None where it had to be killed, with all that it has started."""
-    words = [_found(jig.folder, jig.command[0]), *jig.command[1:]]
+    words = [jig.program, *jig.command[1:]]
     try:
         process = subprocess.Popen(
             words,
@@ -144,7 +142,7 @@ def _ended(
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", "") or error
         refused = f"{jig.command[0]} cannot be started: {why}"
-        raise _says_no(session.port, refused, "check its path, and chmod +x") from error
+        raise _says_no(session.port, refused, NOT_STARTED) from error
     deadline = time.monotonic() + jig.timeout_s
     try:
         while process.poll() is None:
@@ -156,14 +154,6 @@ def _ended(
         return process.returncode
     finally:
         kill_session(process)
-
-
-def _found(folder: Path, word: str) -> str:
-    """The program: a path of the profile's folder, or a name of PATH; `python` is the one that runs this."""
-    if word in {"python", "python3"}:
-        return sys.executable
-    path = folder / word
-    return str(path.absolute()) if len(Path(word).parts) > 1 or path.is_file() else word
 
 
 def _text(stream: IO[bytes]) -> str:

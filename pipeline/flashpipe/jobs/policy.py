@@ -7,9 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from flashpipe.board.loader.device import Device
+from flashpipe.errors import AcceptanceCommandError
 from flashpipe.files import expanded, is_there, sayable
 from flashpipe.flasher.fitting_profiles import fitting_profiles
-from flashpipe.flasher.jig_model import Jig
+from flashpipe.flasher.jig_model import NOT_STARTED, Jig
 from flashpipe.flasher.model import BootExpectation, Policy
 from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.lua_files import Compile, uncompiled
@@ -39,7 +40,7 @@ def run_policy(inputs: RunInputs, compiling: Compile | None = None) -> Policy:
         allow=inputs.allowed(),
         keep=profile.keep,
         insists=profile.keep_stated,
-        jig=_jig(inputs),
+        jig=_jig(inputs, started=compiling is None),
         init_data=inputs.init_data(),
         project=str(command.project),
         backups=command.backups_folder,
@@ -49,11 +50,12 @@ def run_policy(inputs: RunInputs, compiling: Compile | None = None) -> Policy:
     )
 
 
-def _jig(inputs: RunInputs) -> Jig | None:
+def _jig(inputs: RunInputs, *, started: bool) -> Jig | None:
     """The program that tests the board, and the limits; None where the profile names none.
 
     Raises:
         NotTrustedError: others could have said what is run.
+        AcceptanceCommandError: it shall be `started`, and cannot be.
     """
     profile = inputs.profile()
     demands = profile.acceptance
@@ -64,7 +66,11 @@ def _jig(inputs: RunInputs) -> Jig | None:
         require_own_files(inputs.command.project, *profile.lineage)
         require_own_command(inputs.command.project, words, demands.folder)
     limits = {name: (least, most) for name, least, most in demands.limits}
-    return Jig(words, demands.folder, demands.timeout_s, limits, inputs.unit)
+    jig = Jig(words, demands.folder, demands.timeout_s, limits, inputs.unit)
+    problem = jig.problem() if started else ""
+    if problem:
+        raise AcceptanceCommandError(f"profile {profile.name}: acceptance.command: {problem}", NOT_STARTED)
+    return jig
 
 
 def _words(command: tuple[str, ...], folder: Path) -> tuple[str, ...]:

@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from flashpipe.errors import RecordError
-from flashpipe.files import expanded
+from flashpipe.files import RECORDS_FOLDER, RECORDS_VARIABLE, expanded
 from flashpipe.ownership import Standing, described, look, require_own
 
-FOLDER: Final = ".pipeline"
-RECORDS_VARIABLE: Final = "FLASHPIPE_RECORDS"
-"""Environment variable that moves the records of all projects, where a checkout is read-only for instance."""
+FOLDER: Final = RECORDS_FOLDER
 _LEVELS: Final = 2
 """How deep the folders of records are: `backups`, and in it one for each."""
 
