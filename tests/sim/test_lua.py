@@ -125,3 +125,15 @@ def test_it_answers_like_lua(line: str, answer: str, nodemcu: Booted) -> None:
 )
 def test_where_nodemcu_has_its_own_way_it_is_nodemcus(line: str, answer: str, nodemcu: Booted) -> None:
     assert nodemcu.ask(line) == answer
+
+
+def test_an_access_point_that_was_stopped_comes_back(nodemcu: Booted) -> None:
+    """The SDK begins it anew once its last beacon is sent."""
+    nodemcu.ask("wifi.setmode(wifi.SOFTAP)")
+    address = nodemcu.ask("print(wifi.ap.getip())")
+    assert address.startswith("192.168.4.1")
+    nodemcu.ask("wifi.setmode(wifi.STATION)")
+    assert nodemcu.ask("print(wifi.ap.getip())") == "nil"
+    nodemcu.ask("wifi.setmode(wifi.SOFTAP)")
+    nodemcu.ask("tmr.delay(200000)")
+    assert nodemcu.ask("print(wifi.ap.getip())") == address

@@ -290,9 +290,10 @@ def test_waking_up_from_deep_sleep(booted: Booted) -> None:
 
 
 def test_an_idle_prompt_costs_next_to_nothing(booted: Booted) -> None:
+    """Its access point sends ten beacons a second, which are half of that."""
     before = booted.machine.state.instructions
     run(booted.machine, 10_000)
-    assert booted.machine.state.instructions - before < 350_000
+    assert booted.machine.state.instructions - before < 700_000
 
 
 @pytest.mark.parametrize("make_core", [start_core, PythonCore])

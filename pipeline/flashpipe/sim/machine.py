@@ -131,7 +131,7 @@ class Machine:
             sent=self._sent, remap=self._remap, flash_changed=self._flash_changed,
             watchdog=lambda: self._request(self._bite),
             restart=lambda: self._request(lambda: self._reset_by_itself("software", RESET_SOFTWARE, pll=False)),
-            sleep=lambda until: self._request(lambda: self._sleep(until)),
+            sleep=lambda until: self._request(lambda: self._sleep(until)), read_memory=self.memory.read,
         )  # fmt: skip
         bus = Bus(tolerant=self.options.tolerant)
         self.core = make_core(self.memory, bus)

@@ -23,7 +23,7 @@ from flashpipe.sim.machine import Machine, MachineOptions, Output, Reset
 from flashpipe.sim.memory import FLASH_SIZE, IRAM_SIZE, IRAM_START
 from flashpipe.values import dataclass
 
-MAGIC: Final = b"flashpipe machine 2\n"
+MAGIC: Final = b"flashpipe machine 3\n"
 _NOR: Final = ("status", "status2", "write_enabled", "powered_down", "busy_until", "stuck_busy", "absent")
 _MACHINE: Final = ("cause", "origin_s", "stopped", "asleep")
 

@@ -4,6 +4,8 @@ import pytest
 from flashpipe.sim.devices.device import LONGEST_SKIP, READ_CYCLES, NotThereError
 from flashpipe.sim.memory import BusError
 
+from tests.sim.cpu.assembler import program
+from tests.sim.cpu.cores import NewCore, c_core, interpreter
 from tests.sim.executed import MS, Bench
 
 
@@ -127,6 +129,16 @@ def test_who_feeds_the_watchdog_while_it_polls_a_pin_waits_and_who_writes_anothe
             bench.devices.bus.write(address, 4, value)
             bench.devices.bus.read(0x60000318, 4)
         assert (bench.state.cycles - before > 10 * LONGEST_SKIP) is long
+
+
+@pytest.mark.parametrize("make_core", [c_core, interpreter])
+def test_what_was_asked_before_a_loop_that_asks_a_clock_makes_that_no_waiting(make_core: NewCore) -> None:
+    """As an interrupt asks for its reason, and an SDK then reckons when its next beacon is due."""
+    bench = Bench(make_core)
+    before = bench.state.cycles
+    code = program(("l32i", 4, 3, 0), *[("l32i", 4, 2, 0)] * 200, ("ret",))
+    bench.go(bench.load(code), 0x60000624, 0x60001200)
+    assert bench.state.cycles - before < 200 * 10
 
 
 def test_a_clock_alone_is_no_waiting(bench: Bench) -> None:

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 from flashpipe.sim.devices.interrupts import Line
+from flashpipe.sim.devices.mac import SEND_STATUS, SENDS, SENT_EVENT
 
-from tests.sim.executed import MS, Bench
+from tests.sim.executed import DATA, MS, Bench
 
 TIME, EVENTS, CLEAR, RANDOM, COUNT, CONTROL, LOW, HIGH = (
     0x3FF20C00, 0x3FF20C20, 0x3FF20C24, 0x3FF20E44, 0x3FF21048, 0x3FF210C8, 0x3FF210CC, 0x3FF210D0,
@@ -113,3 +114,60 @@ def test_the_macs_interrupt_can_be_the_nmi_as_well(bench: Bench) -> None:
     bench.devices.bus.write(0x3FF00000, 4, 0)
     bench.devices.bus.write(0x3FF00000, 4, 1)
     assert not state.interrupt
+
+
+# --- frames ----------------------------------------------------------------------------------------------------------
+
+NOW = 3 << 30
+
+
+def frame(bench: Bench, to: bytes, length: int = 100) -> int:
+    """Put a frame into memory; what its queue's register holds then."""
+    content = bench.put(bytes(4) + to)
+    at = bench.put((length << 12).to_bytes(4, "little") + content.to_bytes(4, "little"))
+    return at & 0x3FFFF
+
+
+def test_a_frame_to_anybody_goes_out_in_its_time(bench: Bench) -> None:
+    mac = bench.devices.mac
+    mac.write(SENDS[2], frame(bench, b"\xff" * 6) | NOW)
+    later(bench, 990 * 80)
+    assert not bench.state.interrupt
+    later(bench, 2 * 80)
+    assert bench.state.interrupt == 1 << Line.MAC
+    assert (mac.read(EVENTS), mac.read(SEND_STATUS)) == (SENT_EVENT, 2 << 12)
+    assert not mac.read(SENDS[2]) & NOW
+    mac.write(CLEAR, SENT_EVENT)
+    assert not bench.state.interrupt
+
+
+def test_a_frame_to_somebody_is_not_acknowledged(bench: Bench) -> None:
+    mac = bench.devices.mac
+    mac.write(SENDS[0], frame(bench, bytes.fromhex("5ccf7f000002")) | NOW)
+    later(bench, MS)
+    assert mac.read(SEND_STATUS) >> 28 == 5
+
+
+def test_the_next_frame_waits_until_the_program_knows_of_the_last(bench: Bench) -> None:
+    mac = bench.devices.mac
+    for queue in (0, 3):
+        mac.write(SENDS[queue], frame(bench, b"\xff" * 6) | NOW)
+    later(bench, 10 * MS)
+    assert (mac.sending, mac.read(SEND_STATUS)) == ([3], 0)
+    mac.write(CLEAR, SENT_EVENT)
+    later(bench, MS)
+    assert (mac.sending, mac.read(SEND_STATUS)) == ([], 3 << 12)
+
+
+def test_a_frame_that_is_taken_back_is_not_sent(bench: Bench) -> None:
+    mac = bench.devices.mac
+    mac.write(SENDS[0], NOW | DATA & 0x3FFFF)
+    mac.write(SENDS[0], 0)
+    later(bench, 10 * MS)
+    assert not bench.state.interrupt
+
+
+def test_where_no_frame_lies_nothing_breaks(bench: Bench) -> None:
+    bench.devices.mac.write(SENDS[0], NOW)
+    later(bench, MS)
+    assert bench.devices.mac.read(EVENTS) == SENT_EVENT

@@ -451,12 +451,14 @@ static int is_clock(const Registers *registers, u64 address) {
 /* Takes note of what a program asks again and again; 0 where time is to be passed for it, which Python does. */
 static int note_read(Registers *registers, u32 address, u32 word, u64 now) {
     u64 count = registers->asked, at = 0, other;
+    const u64 again = (u64)1 << 32;
     int known, wait;
     while (at < count && registers->at[at] != address) at++;
     known = at < count;
     if (now - registers->last > POLL_CYCLES || (!known && count == POLLED)) known = 0, count = at = 0;
-    if (known && registers->word[at] != word && !is_clock(registers, address)) known = 0, count = at = 0;
+    if (known && (u32)registers->word[at] != word && !is_clock(registers, address)) known = 0, count = at = 0;
     if (!known) {
+        for (other = 0; other < count; other++) registers->word[other] &= ~again;
         registers->at[at] = address;
         registers->asked = count + 1;
         registers->repeats = 0;
@@ -464,10 +466,11 @@ static int note_read(Registers *registers, u32 address, u32 word, u64 now) {
     } else if (registers->repeats + 1 < POLLS) {
         registers->repeats++;
     } else {
-        for (wait = 0, other = 0; other < count; other++) wait |= !is_clock(registers, registers->at[other]);
+        for (wait = 0, other = 0; other < count; other++)
+            if (other == at || registers->word[other] & again) wait |= !is_clock(registers, registers->at[other]);
         if (wait) return 0;
     }
-    registers->word[at] = word;
+    registers->word[at] = known ? again | word : word;
     registers->last = now;
     return 1;
 }

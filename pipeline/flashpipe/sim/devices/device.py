@@ -36,6 +36,8 @@ _ASKED, _REPEATS, _SINCE, _LAST, _AT = map(
 )
 _READ, _WRITE = int(RegisterKind.READ), int(RegisterKind.WRITE)
 _TO_WORD: Final = Counter.WORD - Counter.AT
+_AGAIN: Final = 1 << 32
+"""Set with the answer of a register that was asked again since the last new one was."""
 LONGEST_SKIP: Final = 80_000
 """Cycles that such a program waits at most before it asks again: a millisecond."""
 
@@ -297,7 +299,8 @@ class Bus:
 
         Such a loop ends by what a device does, or by a time-out: where one register is asked time goes on to the next
         event, with several by a part of the time that the loop has lasted. It goes no further than a millisecond,
-        because something may come from outside. A loop that asks clocks alone is no affair of this.
+        because something may come from outside. A loop that asks clocks alone is no affair of this: what else was asked
+        before it began is not asked again.
         """
         state, counters = self._state, self._counters
         now, count = state.cycles, counters[_ASKED]
@@ -309,17 +312,23 @@ class Bus:
             while at < end and counters[at] != address:
                 at += 1
             known = at < end
-            if (known and counters[at + _TO_WORD] != word and address not in CLOCKS) or at == _AT + POLLED_REGISTERS:
+            other = known and counters[at + _TO_WORD] & WORD_MASK != word
+            if (other and address not in CLOCKS) or at == _AT + POLLED_REGISTERS:
                 known, count, at = False, 0, _AT
         if not known:
+            for before in range(_AT, _AT + count):
+                counters[before + _TO_WORD] &= WORD_MASK
             counters[at], counters[_ASKED] = address, count + 1
             counters[_REPEATS], counters[_SINCE] = 0, now
         elif (repeats := counters[_REPEATS] + 1) < POLLS:
             counters[_REPEATS] = repeats
-        elif not CLOCKS.issuperset(counters[_AT : _AT + count]):
+        elif any(
+            counters[asked] not in CLOCKS and (asked == at or counters[asked + _TO_WORD] & _AGAIN)
+            for asked in range(_AT, _AT + count)
+        ):
             far = LONGEST_SKIP if count == 1 else min(LONGEST_SKIP, (now - counters[_SINCE]) // POLL_SHARE)
             state.cycles = now = max(now, min(self._agenda.next(), state.timer_at, now + far))
-        counters[at + _TO_WORD] = word
+        counters[at + _TO_WORD] = word | _AGAIN if known else word
         counters[_LAST] = now
 
     def snapshot(self) -> list[object]:

@@ -23,11 +23,16 @@ from flashpipe.sim.devices.rtc import Rtc
 from flashpipe.sim.devices.timers import Timers
 from flashpipe.sim.devices.uart import UART0, UART1, Uart0, Uart1
 from flashpipe.sim.devices.watchdog import Watchdog
+from flashpipe.sim.memory import BusError
 from flashpipe.values import dataclass
 
 
 def _ignore(*_what: object) -> None:
     """A request that nobody serves."""
+
+
+def _no_memory(address: int, _length: int) -> bytes:
+    raise BusError(address)
 
 
 @dataclass(slots=True)
@@ -44,6 +49,8 @@ class Requests:
     restart: Callable[[], None] = _ignore
     sleep: Callable[[int | None], None] = _ignore
     """Until this cycle, or for ever."""
+    read_memory: Callable[[int, int], bytes] = _no_memory
+    """So many bytes from an address on."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,7 +89,7 @@ class Peripherals:
         self.gpio = Gpio(wiring)
         self.rtc = Rtc(wiring, requests.restart, requests.sleep)
         self.adc = Adc(wiring, self.analog, parts.adc)
-        self.mac = Mac(wiring, parts.seed)
+        self.mac = Mac(wiring, parts.seed, requests.read_memory)
         self.flash.active = self.uarts[0].active = self.uarts[1].active = self.note_activity
         self.dport.uart_sources = lambda: bool(self.uarts[0].pending()) | bool(self.uarts[1].pending()) << 2
         self.all: tuple[RegisterBlock, ...] = (
