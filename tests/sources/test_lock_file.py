@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -339,3 +340,15 @@ def test_several_processes_at_once_lose_nothing(path: Path) -> None:
     running = [subprocess.Popen([sys.executable, "-c", WRITER, str(path.parent), word]) for word in ("a", "b", "c")]
     assert [process.wait(60) for process in running] == [0, 0, 0]
     assert sorted(read_lock(path)) == sorted(f"{word}-{number}.bin" for word in "abc" for number in range(6))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links of Windows need rights")
+def test_a_link_stays_and_what_it_leads_to_gets_the_pin(path: Path, tmp_path: Path) -> None:
+    shared = tmp_path / "shared" / "one.lock"
+    shared.parent.mkdir()
+    shared.write_text(SOUND, "utf-8")
+    path.symlink_to(shared)
+    write_pin(path, "c.bin", Pin({0: FilePin(DIGEST, 1)}, {}))
+    assert path.is_symlink()
+    assert "c.bin" in shared.read_text("utf-8")
+    assert set(read_lock(path)) >= {"a.bin", "c.bin"}

@@ -335,4 +335,5 @@ def write_pin(path: Path, name: str, pin: Pin) -> None:
     fields: dict[str, object] = dict(files[0]) if single else {"files": files}
     unknown = [fact for fact in FACTS if fact not in pin.facts]
     new = lock_yaml.with_entry(text, name, {**fields, **pin.facts}, (*stale, *unknown))
-    write_atomic(path, new.encode("utf-8"), mode=MODE)
+    # Several projects may share one: the link stays, and what it leads to is written.
+    write_atomic(path.resolve() if path.is_symlink() else path, new.encode("utf-8"), mode=MODE)
