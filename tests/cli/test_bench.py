@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 from collections.abc import Callable
@@ -60,6 +61,20 @@ def test_a_rate_that_fails_is_the_last_and_a_clock_that_does_not_hold_is_named(
     assert "| 1000000 baud | failed" in done.out
     assert "1500000" not in done.out
     assert "5c:cf" not in done.out.partition("| what |")[2], "the table is for anybody"
+
+
+def test_a_line_that_does_not_carry_the_usual_rate_is_measured_at_what_it_carries(
+    project: Project, board: SimBoard
+) -> None:
+    before = board.cells()
+    done = project.flashpipe("bench", board.but("&fault=bad-baud:300000").port, "yes=1").ok()
+    assert board.cells() == before
+    assert [line for line in done.err.splitlines() if line.startswith("trying ")][1:] == []
+    assert "| 460800 baud | failed" in done.out
+    assert "| write 256 KB at 230400 |" in done.out
+    (adapter,) = json.loads((project.state / "ways.json").read_text())["adapters"].values()
+    (way,) = (board["way"] for board in adapter["boards"].values())
+    assert (way["baud"], way["stub"]) == (230400, True), "the next flash begins so"
 
 
 def test_a_board_that_nobody_can_reset_is_measured_at_the_rates_that_any_adapter_carries(

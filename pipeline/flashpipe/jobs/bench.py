@@ -75,7 +75,7 @@ def measure(board: BoardRun) -> Figures:
         store = Store(board.command.backups_folder, device.mac)
         entry = journal.read(device.mac)
         manifest = save_regions(session, store, [region], "asked", about(device.mac))
-        bench = _Bench(board, session, device, region)
+        bench = _Bench(board, session, device, region, manifest.id)
         source = stored_source(store, manifest)
         try:
             rates = bench.rates()
@@ -104,10 +104,14 @@ def measure(board: BoardRun) -> Figures:
 class _Bench:
     """The measurements on one board."""
 
-    def __init__(self, board: BoardRun, session: Session, device: Device, region: Region) -> None:
+    def __init__(self, board: BoardRun, session: Session, device: Device, region: Region, backup: str) -> None:
+        """`backup`: id of what stood in the region."""
         self._board, self._session, self._device, self._region = board, session, device, region
+        self._backup = backup
         self._random = Random(device.mac)  # noqa: S311  contents, not a secret
         self.left_out = list[LeftOut]()
+        self._usual = USUAL
+        """The usual rate, or the fastest below it that holds here."""
 
     def rates(self) -> tuple[Rate, ...]:
         """Each rate that adapter and chip can make, from below; the first that fails is the last.
@@ -129,6 +133,7 @@ class _Bench:
                 tried.append(self._rate(baud))
                 if not tried[-1].holds:
                     break
+            self._usual = max((rate.baud for rate in tried if rate.holds and rate.baud <= USUAL), default=BELOW[0])
             self._go_back()
             result.append(", ".join(str(rate.baud) for rate in tried if rate.holds))
         return tuple(tried)
@@ -139,12 +144,12 @@ class _Bench:
         return self._session.can_be_reset() and not is_pseudo_terminal(self._session.port)
 
     def _go_back(self) -> None:
-        """To the usual rate."""
+        """To the usual rate, or what this line carries of it."""
         if self._resets:
-            self._session.begin_anew(USUAL)
+            self._session.begin_anew(self._usual)
         else:
-            self._session.use_rate(USUAL)
-            self._session.link.change_baud(USUAL)
+            self._session.use_rate(self._usual)
+            self._session.link.change_baud(self._usual)
 
     def _rate(self, baud: int) -> Rate:
         packets = max(1, min(AMOUNT, int(baud / 10 * SAMPLE_S)) // 0x1000)
@@ -157,7 +162,7 @@ class _Bench:
 
     def write_at(self, rates: Sequence[int]) -> tuple[Written, ...]:
         """Write at the usual rate, and at the fastest that holds."""
-        return tuple(self._write(baud) for baud in dict.fromkeys((USUAL, *rates[-1:])) if baud in rates)
+        return tuple(self._write(baud) for baud in dict.fromkeys((self._usual, *rates[-1:])) if baud in rates)
 
     def clocks(self) -> tuple[Clocked, ...]:
         """The loader's own clock of the flash and the faster one, by a digest of what was written; the first rules."""
@@ -201,7 +206,7 @@ class _Bench:
             session.link.change_baud(baud)
         before = len(session.step_times)
         source = file_source(Path("bench"), self._contents(), self._region.start, self._device.flash_size or 0)
-        entry = journal.JournalEntry(mac=self._device.mac, port=session.port)
+        entry = journal.JournalEntry(mac=self._device.mac, port=session.port, backup=self._backup)
         put(session, source, RestoreSelection((self._region,)), entry)
         steps = dict(session.step_times[before:])
         return Written(session.baud, steps.get("write", 0.0), steps.get("verify", 0.0))
@@ -244,7 +249,8 @@ class _Bench:
         """
         self._go_back()
         now = replace(entry, port=self._session.port)
-        put(self._session, source, RestoreSelection((self._region,)), now)
+        begun = journal.JournalEntry(mac=entry.mac, port=self._session.port, backup=source.name)
+        put(self._session, source, RestoreSelection((self._region,)), begun)
         journal.write(now)
 
     def rescued(self, source: RestoreSource, entry: journal.JournalEntry) -> bool:

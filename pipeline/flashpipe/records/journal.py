@@ -158,6 +158,8 @@ def unfinished(entry: JournalEntry, code: str = "") -> Advice:
     `code`: of the error that has ended the run.
     """
     told = f"board {entry.mac} {entry.half_done}"
+    if entry.mac in BEGUN and entry.backup and not entry.plan:  # a bench that is run again puts nothing back
+        return Advice(f"{told}{f' ({code})' * bool(code)}; ", command("restore", backup=entry.backup), " continues")
     if entry.mac in BEGUN:
         return Advice(f"{told}{f' ({code})' * bool(code)}; ", repeat("run the same command again"), ", it continues")
     if entry.plan:
