@@ -6,6 +6,7 @@ import asyncio
 import re
 import shlex
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -85,7 +86,8 @@ def test_a_dropped_file_is_called_as_it_was_and_taken_by_that_name(
 
     uploads = Uploads()
     chosen = uploads.new_set()
-    path = asyncio.run(uploads.add(chosen, called, data())).path
+    with ThreadPoolExecutor(1) as beside:  # the loop of a browser may run in this thread
+        path = beside.submit(asyncio.run, uploads.add(chosen, called, data())).result().path
     assert (path.name, path.parent) == (kept, uploads.folder(chosen))
     (found,) = find_firmwares(path.parent, [path.name])
     choice = Choice("esp12", found.image, path.parent)

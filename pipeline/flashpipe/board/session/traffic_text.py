@@ -30,8 +30,8 @@ _WORDS: Final = 8
 """Readable letters that make a text of it, garbage or not."""
 _BEFORE: Final = 8192
 """Characters of what was shown before that are remembered: a private key is that long."""
-_GOES_ON: Final = "@</"
-"""What may follow, and would make a login, or the inside of an element, of a text that ends here."""
+_GOES_ON: Final = "0@</"
+"""What may follow, and would make a login, or the inside of an element, of a text that ends here, and no word of it."""
 
 
 def stray_bytes(chunks: Sequence[Chunk]) -> int:
