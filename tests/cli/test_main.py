@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +43,21 @@ def test_a_request_while_modules_are_being_loaded_is_calm(number: signal.Signals
     done = run(f"os.kill(os.getpid(), {int(number)}); import time; time.sleep({PATIENCE_S})")
     assert done.returncode == 128 + number
     assert done.stderr == "stopped: nothing was being written\n"
+
+
+@posix_only
+@pytest.mark.parametrize(
+    ("module", "status"), [("for _ in range(10 ** 6): pass", 130), ("import time; time.sleep(60)", 130)]
+)
+def test_no_request_is_lost_in_what_loads_a_module(tmp_path: Path, module: str, status: int) -> None:
+    hushed = f"import os\ntry:\n    os.kill(os.getpid(), 2)\n    {module}\nexcept ValueError:\n    pass\n"
+    lost = hushed.replace("ValueError", "BaseException") if "range" in module else hushed
+    (tmp_path / "loaded.py").write_text(lost)
+    begun = time.monotonic()
+    done = run(f"sys.path.insert(0, {str(tmp_path)!r}); import loaded, time; time.sleep(1); raise SystemExit(7)")
+    assert done.returncode == status
+    assert done.stderr == "stopped: nothing was being written\n"
+    assert time.monotonic() - begun < PATIENCE_S / 2
 
 
 @posix_only

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any, Final, NoReturn
 
+_LOADER: Final = "<frozen importlib._bootstrap>"
+"""The file that Python says its loader of modules comes from."""
+_LOADING_S: Final = 0.01
+"""Between two looks whether modules are still being loaded."""
+_patience: Final = [_LOADING_S] * 200
+"""Looks that are left: a file of the project's that is loaded may hang."""
 _LEAST: Final = 44_000 * 1024
 """Bytes of address space below which Python cannot be trusted to load its own files (seen with 3.11 on x86-64)."""
 _NO_MEMORY: Final = (
@@ -54,14 +60,21 @@ def _commands() -> Any:
 
 def _hear_requests() -> None:
     """Whatever asks to stop does so as Ctrl-C does; what whoever started us has set to be ignored stays so."""
-    for name in ("SIGTERM", "SIGHUP"):
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+        if number is not None and signal.getsignal(number) in {signal.SIG_DFL, signal.default_int_handler}:
             signal.signal(number, _stop)
 
 
-def _stop(number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt(number)
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Stop as soon as no module is being loaded: an exception in the middle of that is lost now and then."""
+    while frame is not None and frame.f_code.co_filename != _LOADER:
+        frame = frame.f_back
+    if frame is None or not _patience or not hasattr(signal, "setitimer"):
+        raise KeyboardInterrupt(number)
+    _patience.pop()
+    signal.signal(signal.SIGALRM, lambda _number, _frame: signal.raise_signal(number))  # to whoever hears it by then
+    signal.setitimer(signal.ITIMER_REAL, _LOADING_S)
 
 
 def _end_at_once_from_here() -> None:
