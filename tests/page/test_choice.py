@@ -15,7 +15,7 @@ from flashpipe.board.ports import discovery
 from flashpipe.board.ports.discovery import PortInfo
 from flashpipe.board.ports.open import open_port
 from flashpipe.errors import BadValueError, PipelineError
-from flashpipe.jobs.firmware_offers import find_firmwares
+from flashpipe.jobs.firmware_offers import find_firmwares, left_out
 from flashpipe.jobs.variables import KNOWN
 from flashpipe.page import boards as ports
 from flashpipe.page.actions import ACTIONS
@@ -65,6 +65,7 @@ def test_erase_and_keep_replace_the_profiles(tmp_path: Path, firmware: Path) -> 
     [
         ("my firmware (1).bin", "my firmware (1).bin"),
         ("Küche, links=1!.bin", "Küche, links=1!.bin"),
+        ("a!b.bin", "a!b.bin"),
         ("ö.bin", "ö.bin"),
         ("0x0:a.bin", "0x0_a.bin"),
         ("a.zip!b.bin", "a.zip_b.bin"),
@@ -89,7 +90,8 @@ def test_a_dropped_file_is_called_as_it_was_and_taken_by_that_name(
     with ThreadPoolExecutor(1) as beside:  # the loop of a browser may run in this thread
         path = beside.submit(asyncio.run, uploads.add(chosen, called, data())).result().path
     assert (path.name, path.parent) == (kept, uploads.folder(chosen))
-    (found,) = find_firmwares(path.parent, [path.name])
+    (found,) = firmwares = find_firmwares(path.parent, [path.name])
+    assert not left_out([path.name], firmwares)
     choice = Choice("esp12", found.image, path.parent)
     assert choice.file_name == kept
     assert look(choice, (tmp_path, tmp_path))["error"] is None

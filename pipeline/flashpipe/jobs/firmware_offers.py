@@ -14,8 +14,8 @@ from flashpipe.errors import ArchiveMemberError, UploadError
 from flashpipe.firmware.boot_image import Image
 from flashpipe.firmware.inspection import Inspection, inspect_images
 from flashpipe.sources.archive import read_members
-from flashpipe.sources.archive_names import is_archive_name
-from flashpipe.sources.resolve import load_source
+from flashpipe.sources.archive_names import is_archive_name, split_member
+from flashpipe.sources.resolve import load_source, parse_image_argument
 from flashpipe.units import format_size
 from flashpipe.values import dataclass
 
@@ -24,7 +24,6 @@ MOST: Final = 24
 """Members of an archive that are looked at."""
 _NAMED: Final = re.compile(r"(?i)(.*?)[-_.@]?(0x[0-9a-f]{1,6})\.bin")
 """`0x10000.bin`, or `float-0x10000.bin`: where a file of a pair belongs; the rest of its name says to which pair."""
-_PLACED: Final = re.compile(r"^0x[0-9a-f]+:")
 _BESIDE: Final = frozenset({"blank", "init-data"})
 """Families of files that lie beside firmware in archives, and are none."""
 
@@ -90,7 +89,8 @@ def find_firmwares(folder: Path, names: Sequence[str]) -> list[FirmwareOffer]:
 
 def left_out(names: Sequence[str], offers: Sequence[FirmwareOffer]) -> tuple[str, ...]:
     """The files of which no firmware takes anything."""
-    used = {_PLACED.sub("", part).partition("!")[0] for offer in offers for part in offer.image.split(",")}
+    sources = (source for offer in offers for source in parse_image_argument(offer.image).values())
+    used = {split_member(source)[0] for source in sources}
     return tuple(name for name in names if name not in used)
 
 
@@ -119,7 +119,7 @@ def _single(piece: _Piece) -> FirmwareOffer:
 
 
 def _called(piece: _Piece) -> str:
-    return piece.source.partition("!")[2] or piece.source
+    return split_member(piece.source)[1] or piece.source
 
 
 def _together(pieces: Sequence[_Piece], *, by_bytes: bool = False) -> Iterator[FirmwareOffer]:
