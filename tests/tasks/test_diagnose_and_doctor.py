@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
+from flashpipe.board.loader.link import EsptoolLoader
 from flashpipe.board.ports import discovery
 from flashpipe.board.ports.adapters import HostFacts
 from flashpipe.board.ports.discovery import PortInfo
@@ -41,6 +42,22 @@ def test_a_healthy_board_is_told_to_be_healthy_and_is_not_written(command: Comma
     assert "60 of 60 short questions answered right" in done.out
     assert "nothing wrong was found" in done.out
     assert board.cells() == before
+
+
+def test_an_answer_that_comes_too_late_is_none_that_was_lost(
+    command: Command, board: SimBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, quick_register = [], EsptoolLoader.quick_register
+
+    def impatient(link: EsptoolLoader, address: int, limit_s: float, *, late: bool = False) -> int:
+        asked.append(late)
+        return quick_register(link, address, limit_s if late or len(asked) % 20 else 1e-6, late=late)
+
+    monkeypatch.setattr(EsptoolLoader, "quick_register", impatient)
+    command("boot", board.port).ok()
+    assert "60 of 60 short questions answered right" in command("diagnose", board.port).ok().out
+    assert asked[:60] == [False] * 60
+    assert asked[60:] == [True]
 
 
 def test_a_board_that_starts_and_is_half_written_is_not_told_to_be_healthy(

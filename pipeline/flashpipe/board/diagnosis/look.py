@@ -52,6 +52,8 @@ QUIET_S: Final = 0.08
 QUESTIONS: Final = 60
 """Some 1.5 KB in all: a line that damages one byte in a thousand mostly shows."""
 QUESTION_S: Final = 0.2
+LATE_S: Final = 0.5
+"""An answer that a busy computer has let come too late is there by then, and one that was lost is not."""
 CONSOLE_BAUD: Final = 115200
 """What NodeMCU and most firmware talk at (facts: esp8266 §2.6)."""
 BLOCK: Final = 0x10000
@@ -267,6 +269,9 @@ def _questions(link: EsptoolLoader, port: Any) -> tuple[int, int]:
         asked += 1
         with suppress(PipelineError):
             answered += link.quick_register(MAGIC_REGISTER, QUESTION_S) == MAGIC_ESP8266
+    with suppress(PipelineError):
+        while answered < asked:
+            answered += link.quick_register(MAGIC_REGISTER, LATE_S, late=True) == MAGIC_ESP8266
     port.timeout = before
     return asked, answered
 

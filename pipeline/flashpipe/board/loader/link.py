@@ -290,10 +290,10 @@ class EsptoolLoader:
         with self._translated(f"write {address:#010x}"):
             self.write_registers((address, value))
 
-    def quick_register(self, address: int, limit_s: float) -> int:
-        """The same with less patience, to learn how good the line is."""
+    def quick_register(self, address: int, limit_s: float, *, late: bool = False) -> int:
+        """The same with less patience, to learn how good the line is; `late`: the answer to one that was given up."""
         with self._translated(f"read {address:#010x}"):
-            value, _ = self._loader.command(0x0A, struct.pack("<I", address), timeout=limit_s)
+            value, _ = self._loader.command(*() if late else (0x0A, struct.pack("<I", address)), timeout=limit_s)
             return int(value)
 
     def flash_status(self) -> int:
