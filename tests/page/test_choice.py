@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import shlex
+import threading
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -229,6 +231,35 @@ def test_what_waits_is_not_asked_for_twice(tmp_path: Path) -> None:
     for action in ("flash", "flash", "", "", "identify", "flash"):
         assert board.start(Work("flash", action or "saved text", lambda _run, _board: "", action=action))
     assert board.waiting == ["flash", "saved text", "saved text", "identify"]
+
+
+def test_what_waits_behind_a_failure_is_not_begun_and_named(tmp_path: Path) -> None:
+    board = BoardOnPage("sim://esp12", "x", (tmp_path, tmp_path), lambda _board, _part: None)
+    ready, done = threading.Event(), list[str]()
+
+    def fail(_run: object, _board: object) -> str:
+        assert ready.wait(10)
+        raise BadValueError("it has failed", "look why")
+
+    def do(_run: object, _board: object) -> str:
+        done.append("done")
+        return "done"
+
+    assert board.start(Work("boot", "Restart and watch", fail, action="boot"))
+    assert board.start(Work("files", "List files", do, action="files"))
+    assert board.start(Work("identify", "Identify", do, action="identify"))
+    ready.set()
+    deadline = time.monotonic() + 10
+    while board.busy and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert board.log is not None
+    assert (board.log.label, board.log.outcome, board.waiting, done) == ("Restart and watch", "failed", [], [])
+    assert board.log.state == "not begun after that: List files, Identify"
+    assert board.start(Work("identify", "Identify", do, action="identify")), "whoever asks for it then has it done"
+    while board.busy and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert done == ["done"]
+    board.leave()
 
 
 # --- files and profiles ----------------------------------------------------------------------------------------------

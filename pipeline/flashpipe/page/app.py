@@ -281,7 +281,7 @@ class _BoardRoutes:
         self._start(board, work)
         if form.get("run"):
             code = f"dofile({lua_text(files[0].name)})"
-            self._start(board, replace(actions.work("lua", {"code": code}), follows=True))
+            self._start(board, actions.work("lua", {"code": code}))
         return Response(status_code=204)
 
     async def _fetched(self, request: Request) -> Response:

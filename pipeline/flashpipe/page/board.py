@@ -54,8 +54,6 @@ class Work:
     """The same as somebody on a terminal would have them, where that is something else."""
     action: str = ""
     """The last word of the address that is clicked to do it again; empty where more would have to be said."""
-    follows: bool = False
-    """It makes sense only where what was asked for just before it went well."""
 
 
 def _name(port: str) -> str:
@@ -230,27 +228,20 @@ class BoardOnPage:
                     self.log = self._new_log(work, choice)
             if work is None:
                 self.console.listen()
-            elif not self._do(work, choice):
-                self._drop_followers()
-
-    def _drop_followers(self) -> None:
-        """What should follow upon something that has failed is not done: the failure is what is shown."""
-        with self._guard:
-            while self._waiting and self._waiting[0].follows:
-                self._waiting.popleft()
-        self.changed("work")
+            else:
+                self._do(work, choice)
 
     def _new_log(self, work: Work, choice: Choice) -> JobLog:
         shown = {**(work.shown or work.variables), "port": self.port}
         dropped = bool(work.shown) or (choice.folder is not None and "image" in choice.variables(work.task))
         return JobLog(work.task, work.label, choice.command(work.task, shown), self.port, dropped, work.action)
 
-    def _do(self, work: Work, choice: Choice) -> bool:
-        """Do it; whether it went well."""
+    def _do(self, work: Work, choice: Choice) -> None:
+        """Do it; where it fails, nothing of what waits is begun: the failure is what is shown."""
         with memory.at_work():
-            return self._carry_out(work, choice)
+            self._carry_out(work, choice)
 
-    def _carry_out(self, work: Work, choice: Choice) -> bool:
+    def _carry_out(self, work: Work, choice: Choice) -> None:
         log, stop = self.log, self._stop
         assert log is not None
         assert stop is not None
@@ -272,11 +263,14 @@ class BoardOnPage:
             sessions.close(self.port)
             with self._guard:
                 self._stop = self._face = None
+                if error is not None and self._waiting:
+                    left = ", ".join(one.label for one in self._waiting)
+                    self._waiting.clear()
+                    state = "; ".join(filter(None, (state, f"not begun after that: {left}")))
                 log.end(error, summary, state)
         self.console.after(work.task, log)
         for part in ("work", "device"):
             self.changed(part)
-        return error is None
 
     def _run(
         self, work: Work, choice: Choice, face: PageFace, stop: sessions.OwnStop
