@@ -27,6 +27,19 @@ def test_of_two_boards_one_is_bad(page: Page, served: Served, firmware: Path) ->
     expect(page.locator(".verdict.failed")).to_contain_text("[code: verify-failed]")
 
 
+def test_a_tab_that_nobody_sees_leaves_its_connection_to_others(page: Page, served: Served) -> None:
+    page.goto(served.url)
+    board = served.add(url(9))
+    expect(page.locator(f"#card-{board.slug}")).to_be_visible()
+    see = "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });"
+    see += " document.dispatchEvent(new Event('visibilitychange')); }"
+    page.evaluate(see, True)  # noqa: FBT003  what the function is given
+    wait_until(lambda: not served.site.hub.watched)
+    other = served.add(url(10))
+    page.evaluate(see, False)  # noqa: FBT003  likewise
+    expect(page.locator(f"#card-{other.slug}")).to_be_visible()
+
+
 def test_sixteen_at_once(page: Page, served: Served, firmware: Path) -> None:
     boards = [served.add(url(number), "esp12", firmware, boot="off") for number in range(101, 117)]
     page.goto(served.url)

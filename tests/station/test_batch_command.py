@@ -199,6 +199,30 @@ def test_whoever_makes_the_chain_anew_is_found_by_the_receipts(worked: Shop, com
     forged(lambda made: made["runs"].pop(), "is of the batch and not in the manifest")
 
 
+def test_receipts_lie_beside_the_manifest_or_where_it_is_said(
+    worked: Shop, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command("batch", "close", "one", "virtual=1").ok()
+    copy = tmp_path / "copy.json"
+    shutil.copy(manifest(worked), copy)
+    assert "one" in command("batch", "list", f"records={worked.records}").ok().out
+    command("batch", "verify", str(copy)).ok()
+    command("batch", "verify", str(manifest(worked)), f"records={tmp_path / 'no'}").failed("batch-mismatch")
+    monkeypatch.setenv("FLASHPIPE_RECORDS", str(tmp_path / "elsewhere"))
+    command("batch", "verify", str(manifest(worked))).ok()
+    refused = command("batch", "verify", str(copy)).failed("batch-mismatch")
+    assert f"by the receipts in {tmp_path / 'elsewhere' / 'receipts'}" in refused.err
+    change(copy, lambda made: made.update(format="flashpipe-manifest/1"))
+    assert "of another flashpipe" in command("batch", "verify", str(copy)).failed("record").err
+
+
+def test_a_report_goes_into_a_folder_or_nowhere(worked: Shop, command: Command) -> None:
+    for to, why in (("sensor.bin", "cannot be a folder"), ("sensor.bin/x", "no folder"), ("no/x", "no folder")):
+        assert why in command("batch", "report", "one", f"to={to}").failed("bad-value").err
+    command("batch", "report", "one", "to=pages").ok()
+    assert (worked.folder / "pages" / "one.html").is_file()
+
+
 def test_a_batch_that_cannot_be_proven_stays_open(worked: Shop, command: Command) -> None:
     receipt, *_ = (worked.records / "receipts").glob("*flashed.json")
     shutil.copy(receipt, receipt.with_name("copy.json"))

@@ -191,6 +191,20 @@ def test_a_place_where_nothing_can_be_printed_is_refused(shop: Shop, word: str, 
         shop.open(None, **{word: text})
 
 
+def test_labels_are_added_to_a_file_of_labels_and_to_nothing_else(shop: Shop) -> None:
+    before = (shop.folder / "sensor.yaml").read_bytes()
+    for name, words in (("sensor.yaml", "is no file of labels"), (".", "is a folder")):
+        with pytest.raises(BadValueError, match=words):
+            shop.open(zpl=name)
+    assert (shop.folder / "sensor.yaml").read_bytes() == before
+    for text in ("", "^XA^XZ\n", "\n~JA"):
+        (shop.folder / "out.zpl").write_text(text)
+        shop.open(zpl="out.zpl")
+    (shop.folder / "own.txt").write_text("! 0 200 @unit@")
+    (shop.folder / "out.zpl").write_text("! 0 200 A1")
+    shop.open(zpl="out.zpl", label="own.txt")
+
+
 def test_a_value_of_a_unit_is_no_formula_for_a_spreadsheet(shop: Shop) -> None:
     opened = shop.open(serial="SN{n}", labels="labels.csv")
     passed(shop, 1, serial="=1+1")

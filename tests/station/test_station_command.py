@@ -52,6 +52,7 @@ def test_in_a_pipe_each_port_gets_one_board_and_the_status_tells(shop: Shop, com
     [
         (["profil=sensor"], "unknown-variable"),
         (["profile=sensor", "tries=0"], "bad-value"),
+        (["profile=sensor", "next=key"], "bad-value"),
         (["profile=sensor", "units="], "bad-value"),
         (["profile=sensor", "--zpl", ""], "bad-value"),
         (["profile=sensor", "next=soon"], "bad-value"),

@@ -121,6 +121,17 @@ def test_several_stations_share_one_file_and_no_row_is_given_twice(tmp_path: Pat
     assert (len(claims.taken), len(claims.of)) == (30, 30)
 
 
+def test_a_board_whose_line_was_taken_out_of_the_list_gets_no_other_one(units: Units, tmp_path: Path) -> None:
+    key, path = units.claim(mac(1)).key, tmp_path / "units.csv"
+    whole = path.read_text()
+    path.write_text("".join(line for line in whole.splitlines(keepends=True) if not line.startswith(key)))
+    later = Units(read_unit_file(path), batch="two", called="units.csv")
+    with pytest.raises(UnitsError, match=f"has unit {key}, which is not in the list any more"):
+        later.claim(mac(1))
+    path.write_text(whole)
+    assert later.claim(mac(1)).key == key, "the list is read again"
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [

@@ -19,7 +19,7 @@ from flashpipe.jobs.inputs import RunInputs
 from flashpipe.jobs.policy import run_policy
 from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.variables import check
-from flashpipe.records.batch import Batch, batch_names
+from flashpipe.records.batch import FOLDER, Batch, batch_names
 from flashpipe.records.batch_state import CLOSED
 from flashpipe.records.manifest import NAME, make_manifest, told, verify_manifest
 from flashpipe.records.project_folder import own_records, records_folder
@@ -52,11 +52,11 @@ def main(argv: list[str]) -> int:
     if len(names) != (action != "list"):
         raise BadValueError(f"batch {action}: {len(names)} names", f"flashpipe batch {action} {ACTIONS[action]}")
     project = project_here()
-    folder = own_records(records_folder(project))
+    folder = own_records(records_folder(project, given.get("records", ""), Path.cwd()))
     if action == "list":
         return _list(folder)
     if action == "verify":
-        return _verify(folder, Path(names[0]))
+        return _verify(folder, Path(names[0]), named="records" in given)
     return _DO[action](Batch.open(folder, names[0]), folder, given)
 
 
@@ -99,8 +99,13 @@ def _report(batch: Batch, _folder: Path, given: dict[str, str]) -> int:
         if one.mac and not one.aside:
             pages[f"units/{one.mac.replace(':', '')}.html"] = unit_page(batch, one)
     pages |= {f"{batch.name}.csv": as_csv(batch), f"{batch.name}.json": as_json(batch) + "\n"}
+    if not to.parent.is_dir():
+        raise BadValueError(f"to={to}: there is no folder {to.parent}", "make it first, or correct the name")
     for name, text in pages.items():
-        make_parents(to / name)
+        try:
+            make_parents(to / name)
+        except OSError as error:
+            raise BadValueError(f"to={to}: cannot be a folder: {error.strerror}", "name another one") from error
         write_atomic(to / name, text.encode(), mode=0o644)
     print_result(f"{to / f'{batch.name}.html'}: the report; beside it CSV, JSON and {len(pages) - 3} units")
     return 0
@@ -144,8 +149,12 @@ def _close(batch: Batch, folder: Path, given: dict[str, str]) -> int:
     return _report(batch, folder, {})
 
 
-def _verify(folder: Path, path: Path) -> int:
-    proven = verify_manifest(path, folder / "receipts")
+def _verify(folder: Path, path: Path, *, named: bool) -> int:
+    """Its receipts are those beside it, unless another folder is `named`."""
+    batches = path.absolute().parent.parent
+    beside = batches.parent / "receipts"
+    apart = named or batches.name != FOLDER or not beside.is_dir()
+    proven = verify_manifest(path, folder / "receipts" if apart else beside)
     virtual = ", virtual" if proven.virtual else ""
     print_result(
         f"OK  batch {proven.batch}: {proven.boards} good boards{virtual}, {proven.receipts} receipts as they were,"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from flashpipe import terminal
 from flashpipe.cli.arguments import Parser
 from flashpipe.cli.project import project_here
+from flashpipe.errors import BadValueError
 from flashpipe.jobs import audience, sessions
 from flashpipe.jobs.request import CommandLine
 from flashpipe.jobs.station_screen import StationScreen
@@ -49,7 +50,16 @@ def main(argv: list[str]) -> int:
     own = {name: text for name, text in given.items() if name in STATION_WORDS}
     command = _command(given, project)
     all_given = remembered(command, own | {name: given[name] for name in PASSED_ON if name in given})
+    if all_given.get("next") == "key" and not _attended():
+        raise BadValueError(
+            "next=key: there is no terminal, so no key can be pressed", "leave it out, or use a terminal"
+        )
     return _run(open_station(_command(all_given, project), all_given, ConsoleLines(prefix=False)))
+
+
+def _attended() -> bool:
+    """Whether somebody is there to press keys."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _parser() -> Parser:
@@ -88,7 +98,7 @@ def _run(opened: Opened) -> int:
 
 
 def _work(opened: Opened, attempts: Attempts, name: str) -> int:
-    attended = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+    attended = _attended()
     _announce(opened)
     screen = _panel(opened) if attended else StationLines(opened.texts.say)
     audience.closers.append(lambda _status: screen.close())

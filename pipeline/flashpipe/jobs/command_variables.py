@@ -79,12 +79,14 @@ EXPORT: Final = {
 BENCH: Final = of_table(
     *("port", "profile", "reset", "yes", "records", "port_wait", "format", "events", "receipt"),
 )
+_RECORDS: Final = of_table("records")
 BATCH: Final = {
-    "list": {},
-    "report": _by_name(own("to", "folder for the pages; default: in the batch's own", "file")),
-    "label": _by_name(own("mac", "of the board"), own("zpl", "where the label is printed; default: its ZPL is shown")),
-    "close": _by_name(own("virtual", "1: virtual boards may be in it", "flag")),
-    "verify": {},
+    "list": _RECORDS,
+    "report": _by_name(own("to", "folder for the pages; default: in the batch's own", "file")) | _RECORDS,
+    "label": _by_name(own("mac", "of the board"), own("zpl", "where the label is printed; default: its ZPL is shown"))
+    | _RECORDS,
+    "close": _by_name(own("virtual", "1: virtual boards may be in it", "flag")) | _RECORDS,
+    "verify": _RECORDS,
 }
 """By what is to be done with a batch."""
 _LISTEN: Final = {

@@ -21,7 +21,8 @@ from flashpipe.records.batch_receipts import receipts_of
 from flashpipe.records.batch_state import BEGIN, END, FOUND, PASSED, Attempt, BatchState
 from flashpipe.values import dataclass
 
-FORMAT: Final = "flashpipe-manifest/1"
+_FORMAT: Final = "flashpipe-manifest/"
+FORMAT: Final = f"{_FORMAT}2"
 NAME: Final = "manifest.json"
 COUNTED: Final = ("passed", "failed", "silent", "aside")
 _HEAD: Final = ("format", "batch", "profile", "begun", "closed", "pins")
@@ -93,7 +94,7 @@ def verify_manifest(path: Path, receipts: Path) -> ManifestCheck:
     problems, records = _looked_at_all(manifest["runs"], receipts)
     problems += [*_broken(manifest), *_faults(manifest, records, receipts)]
     if problems:
-        raise _mismatch(str(path), problems)
+        raise _mismatch(f"{path}, by the receipts in {receipts}", problems)
     return told(manifest)
 
 
@@ -115,6 +116,12 @@ def _read(path: Path) -> dict[str, Any]:
         raise RecordError(f"{path}: cannot be read: {error.strerror}", "name the manifest of a batch") from error
     except ValueError as error:
         raise RecordError(f"{path}: is no JSON: {error}", "name the manifest of a batch") from None
+    told = str(record.get("format")) if isinstance(record, dict) else ""
+    if told.startswith(_FORMAT) and told != FORMAT:
+        raise RecordError(
+            f"{path}: is a manifest of another flashpipe, in format {told}; this one knows {FORMAT}",
+            "verify it with the flashpipe that has closed the batch",
+        )
     lists = isinstance(record, dict) and all(
         isinstance(record.get(name), list) and all(isinstance(row, dict) for row in record[name])
         for name in ("runs", "boards")
@@ -291,7 +298,9 @@ def _counted(manifest: Mapping[str, Any]) -> Iterator[str]:
     named = [{name: board.get(name) for name in _OF_RUN} for board in manifest["boards"]]
     yield from (f"board {row['mac']} is called {_called(row)}, and no run says so" for row in _more(named, made))
     others = {_digest(row["mac"]) for row in named}
-    yield from (f"board {row['mac']} is left out" for row in _more(made, named) if _digest(row["mac"]) not in others)
+    for row in _more(made, named):
+        if _digest(row["mac"]) not in others:
+            yield f"board {row['mac'] or row['receipt']} is left out"
     for name in COUNTED:
         count, right = manifest["counts"].get(name), getattr(state.counts(), name)
         if count != right:

@@ -119,8 +119,23 @@ def check_labels(plan: LabelPlan, name: str = "label") -> None:
             raise BadValueError(f"{path}: cannot be a file", "name a file in a folder that is there")
     if plan.zpl.startswith(SOCKET):
         _address(plan.zpl)
-    elif plan.zpl and not Path(plan.zpl).parent.is_dir():
-        raise BadValueError(f"zpl={plan.zpl}: there is no such folder", "name a file, a device or socket://HOST:PORT")
+    elif plan.zpl and (not Path(plan.zpl).parent.is_dir() or Path(plan.zpl).is_dir()):
+        what = "is a folder" if Path(plan.zpl).is_dir() else "there is no such folder"
+        raise BadValueError(f"zpl={plan.zpl}: {what}", "name a file, a device or socket://HOST:PORT")
+    elif plan.zpl and Path(plan.zpl).is_file():
+        _check_zpl_file(plan)
+
+
+def _check_zpl_file(plan: LabelPlan) -> None:
+    """Labels are added to a file of labels, and to nothing else."""
+    beginning = plan.template.partition("@")[0].encode()
+    try:
+        with Path(plan.zpl).open("rb") as stream:
+            head = stream.read(LIMIT)
+    except OSError as error:
+        raise BadValueError(f"zpl={plan.zpl}: cannot be read: {error.strerror}", ANOTHER) from error
+    if head and not head.lstrip().startswith((b"^", b"~")) and not (beginning and head.startswith(beginning)):
+        raise BadValueError(f"zpl={plan.zpl}: is no file of labels, and is left as it is", ANOTHER)
 
 
 def check_label_files(plan: LabelPlan, batch: str) -> None:

@@ -24,6 +24,7 @@ class SerialRule:
     """The numbers of a rule; each period of a date in it begins at 1."""
 
     columns = (COLUMN,)
+    is_list = False
 
     def __init__(self, rule: str, claims: Path, today: time.struct_time | None = None) -> None:
         self.claims = claims

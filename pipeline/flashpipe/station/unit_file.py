@@ -33,6 +33,8 @@ _TAKEN: Final = frozenset({*FIELDS, "qr"}) - {MAC}
 class UnitFile:
     """The rows of a file."""
 
+    is_list = True
+
     def __init__(self, path: Path, columns: tuple[str, ...], secret: frozenset[str], units: list[Unit]) -> None:
         self.path, self.columns = path, columns
         self.secret = secret

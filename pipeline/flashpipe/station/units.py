@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
-from flashpipe.errors import UnitsUsedUpError
+from flashpipe.errors import UnitsError, UnitsUsedUpError
 from flashpipe.locks import exclusive
 from flashpipe.masking import HIDDEN, forget_secret, know_secret
 from flashpipe.records import json_lines
@@ -65,6 +65,10 @@ class UnitSource(Protocol):
     @property
     def claims(self) -> Path:
         """Where the claims are kept."""
+
+    @property
+    def is_list(self) -> bool:
+        """Whether what it does not know was taken out of it, and is not another rule's."""
 
     def again(self) -> UnitSource:
         """The same, as it is now: somebody may have added units.
@@ -156,7 +160,7 @@ class Units:
             claims = read_claims(self.source.claims)
             try:
                 unit = self._choose(mac, claims)
-            except UnitsUsedUpError:
+            except (UnitsError, UnitsUsedUpError):
                 self.source = self.source.again()
                 unit = self._choose(mac, claims)
             self._new.pop(mac, None)
@@ -167,9 +171,15 @@ class Units:
         return unit
 
     def _choose(self, mac: str, claims: Claims) -> Unit:
-        own = self.source.of(claims.of[mac]) if mac in claims.of else None
-        if own is not None:
-            return own
+        if (its := claims.of.get(mac)) is not None:
+            if (own := self.source.of(its)) is not None:
+                return own
+            if self.source.is_list:  # a second unit is worse than none
+                raise UnitsError(
+                    f"units={self.called or self.source.claims.stem}: board {mac} has unit {its},"
+                    " which is not in the list any more",
+                    "put its line back",
+                )
         meant = self.source.meant_for(mac)
         if meant is not None and meant.key not in claims.taken:
             return meant

@@ -491,18 +491,28 @@ for (const kind of ["pointerdown", "keydown"]) {
 for (const kind of ["pointerup", "pointercancel", "keyup"]) document.addEventListener(kind, () => setTimeout(release), true);
 addEventListener("blur", release);
 
-const stream = new EventSource("/events");
-stream.onopen = () => { $("#offline").hidden = true; };
-stream.onerror = () => { $("#offline").hidden = false; };
-stream.onmessage = (event) => {
-  const message = JSON.parse(event.data);
-  take(message);
-  document.documentElement.dataset.told = event.data.length; // for whoever waits for the first word
-};
+// A browser makes six connections to a host at most: a tab that nobody sees lets go of its own, and is told all when shown.
+let stream = null;
+
+function listen() {
+  if (stream) stream.close();
+  stream = document.hidden && !awaited.size ? null : new EventSource("/events");
+  if (!stream) return;
+  stream.onopen = () => { $("#offline").hidden = true; };
+  stream.onerror = () => { $("#offline").hidden = false; };
+  stream.onmessage = (event) => {
+    const message = JSON.parse(event.data);
+    take(message);
+    document.documentElement.dataset.told = event.data.length; // for whoever waits for the first word
+  };
+}
+
+listen();
+document.addEventListener("visibilitychange", listen);
 addEventListener("beforeunload", (event) => {
   const area = $("#file-text");
   if (area && area.value !== saved) event.preventDefault();
 });
-addEventListener("pagehide", () => stream.close());
+addEventListener("pagehide", () => { if (stream) stream.close(); });
 number();
 tickAll();
