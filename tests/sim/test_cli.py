@@ -55,7 +55,8 @@ def tell(process: subprocess.Popen[str], text: str) -> str:
     assert process.stderr is not None
     process.stdin.write(text + "\n")
     process.stdin.flush()
-    return process.stderr.readline().strip()
+    answer = process.stderr.readline().strip()  # the first board of all compiles the core, and says so
+    return answer if not answer.startswith("sim: compiling") else process.stderr.readline().strip()
 
 
 @posix
@@ -110,6 +111,20 @@ def test_several_boards(run: Run, tmp_path: Path) -> None:
     names = [line_of(process) for _ in range(3)]
     assert len(set(names)) == 3
     assert sorted(path.name for path in tmp_path.glob("f*")) == ["f.1", "f.2", "f.3"]
+
+
+@posix
+def test_a_board_goes_on_when_its_stdin_ends_unless_it_is_told_to_end_with_it(run: Run, tmp_path: Path) -> None:
+    staying, ending = run("esp01"), run("esp01", "--end-with-stdin")
+    for process in (staying, ending):
+        line_of(process)
+        assert process.stdin is not None
+        process.stdin.close()
+        process.stdin = None
+    assert ending.wait(5) == 0
+    assert staying.poll() is None
+    (card,) = (tmp_path / "state" / "virtual-ports").glob("*.json")
+    assert card.stem == str(staying.pid)
 
 
 def test_servers_print_their_urls(run: Run) -> None:

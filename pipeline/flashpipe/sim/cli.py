@@ -55,7 +55,7 @@ OWN_ARGUMENTS: Final = tuple(
 
 _NAMES: Final = frozenset({*OWN_ARGUMENTS, "count", "fault", "flash", "profile", "record", "rfc2217", "start", "time"})
 """What may be written without dashes, too."""
-_SWITCHES: Final = frozenset({"--pty", "--attach"})
+_SWITCHES: Final = frozenset({"--pty", "--attach", "--end-with-stdin"})
 """Options that take no value."""
 
 
@@ -104,6 +104,12 @@ def build_parser() -> argparse.ArgumentParser:
         help="as in a sim:// URL; --NAME VALUE is the same",
     )
     parser.add_argument("--fault", action="append", default=[], metavar="NAME:ARGUMENT", help="may be repeated")
+    parser.add_argument(
+        "--end-with-stdin",
+        action="store_true",
+        help="end when stdin does: for a program that keeps its other end open, so that no board is left behind when it"
+        " is killed",
+    )
     parser.add_argument("--count", type=int, default=1, metavar="N", help="this many boards")
     parser.add_argument("--time", metavar="HOW", help="fast (default), real, or a factor such as 0.25")
     parser.add_argument("--record", metavar="FILE", help="transcript as JSON lines (N boards: FILE.1 …)")
@@ -122,7 +128,7 @@ def main(argv: list[str]) -> int:
     except PipelineError as error:
         _say(f"error: {error}")
         return error.status
-    return _serve(ports)
+    return _serve(ports, ends_with_stdin=arguments.end_with_stdin)
 
 
 def _as_options(argv: list[str]) -> Iterator[str]:
@@ -204,7 +210,7 @@ def _pty(link: HostLine, setup: Setup, sync_resets: str | None) -> Port:
 # --- running ---------------------------------------------------------------------------------------------------------
 
 
-def _serve(ports: list[Port]) -> int:
+def _serve(ports: list[Port], *, ends_with_stdin: bool) -> int:
     links = list({id(port.link): port.link for port in ports}.values())
     ended = threading.Event()
     hangup = getattr(signal, "SIGHUP", None)
@@ -220,7 +226,7 @@ def _serve(ports: list[Port]) -> int:
             port.start()
             sys.stdout.write(port.name + "\n")
             sys.stdout.flush()
-        threading.Thread(target=_listen, args=(links, ended), daemon=True).start()
+        threading.Thread(target=_listen, args=(links, ended, ends_with_stdin), daemon=True).start()
         while not ended.wait(1):
             pass  # in short turns: on Windows a wait without end cannot be interrupted
     except PipelineError as error:
@@ -235,8 +241,8 @@ def _serve(ports: list[Port]) -> int:
     return 0
 
 
-def _listen(links: list[HostLine], ended: threading.Event) -> None:
-    """Obey the console; its end is not the end of the boards."""
+def _listen(links: list[HostLine], ended: threading.Event, ends_with_stdin: bool) -> None:  # noqa: FBT001  a thread's
+    """Obey the console; its end is not the end of the boards, unless somebody wants that."""
     try:
         for line in sys.stdin:
             if line.strip() == "quit":
@@ -246,7 +252,9 @@ def _listen(links: list[HostLine], ended: threading.Event) -> None:
                 answer = obey(links, line)
                 _say(answer)
     except (OSError, ValueError):
-        return  # stdin was closed under us
+        pass  # stdin was closed under us
+    if ends_with_stdin:
+        ended.set()
 
 
 def obey(links: list[HostLine], line: str) -> str:

@@ -424,6 +424,15 @@ def test_a_loader_that_resets_the_chip_to_try_on_is_no_loop() -> None:
     assert conclude(tried) is None
 
 
+@pytest.mark.parametrize(
+    ("words", "empty"), [("ets_main.c\n", True), ("load 0x40100000, len 26, room 16 \ncsum 0xef\ncsum err\n", False)]
+)
+def test_an_empty_flash_is_blamed_only_where_nothing_was_loaded(words: str, *, empty: bool) -> None:
+    found = explain_log(f"{ROM}\n{words}", Known())
+    assert found.diagnosis.rule == "nothing-bootable"
+    assert ("empty" in found.diagnosis.cause) is empty
+
+
 SDK: Final = "\nrf cal sector: 1019\nfreq trace enable 0\n\nSDK ver: 2.2.1(6ab97e9) compiled @ Jun  7 2018 13:59:14\n"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from flashpipe.board.boot.patterns import LOADED, LOADER, SDK_STARTS
+from flashpipe.board.boot.patterns import LOADED, LOADER, LOADING, SDK_STARTS
 from flashpipe.board.diagnosis.evidence import INTO_APPLICATION, MISREAD, SHOWN, Evidence
 from flashpipe.board.diagnosis.rule import Proof, Rule
 from flashpipe.board.diagnosis.rules_crash import (
@@ -282,7 +282,12 @@ RULES: Final = (
     Rule(
         "nothing-bootable",
         _nothing_bootable,
-        "the ROM finds nothing to start at 0x00000: it may be an empty flash, a damaged image, or the wrong flash mode",
+        lambda evidence: (
+            "the ROM reads an image at 0x00000 and cannot start it: it may be damaged, or the flash mode wrong"
+            if LOADING.search(evidence.log)
+            else "the ROM finds nothing to start at 0x00000: it may be an empty flash, a damaged image, or the wrong"
+            " flash mode"
+        ),
         Advice(
             command("verify", "profile=NAME"),
             " says which: if the bytes are right, ",
