@@ -86,8 +86,9 @@ def test_a_firmware_that_does_not_run_is_replaced_by_what_was_there(
     before = with_files(board)
     done = flash(board, bad).failed("rolled-back")
     assert done.status == 37
-    assert "runs again" in done.err
-    assert "[boot-unexpected]" in done.err
+    assert ": the board holds what it held before, and runs again: " in done.err
+    assert "[boot-unexpected]" in done.err.partition("runs again")[2]
+    assert "next: the receipt has its log; with `rollback: false` it stays on the board" in done.err
     assert board.cells() == before
     receipt = careful.receipts()[-1]
     assert receipt["outcome"] == "rolled-back"

@@ -31,6 +31,7 @@ from flashpipe.errors import (
     PipelineError,
     PortError,
     RecordError,
+    RolledBackError,
     WireDamage,
     WireError,
 )
@@ -92,12 +93,21 @@ def explain_on(
         evidence = replace(evidence, code=error.code, message=error.message, verdict=verdict.kind)
     evidence = replace(evidence, expect=expect)
     error.diagnosis = judge(evidence)
+    if error.code == RolledBackError.code:
+        error.diagnosis = _taken_back(error.diagnosis)
     if error.diagnosis.rule == UNKNOWN:
         error.add_hint(OFFER)
     if folder is None:
         return
     with suppress(RecordError):  # the failure itself is what matters
         _keep(folder / LAST, evidence, error.diagnosis, chunks, plan)
+
+
+def _taken_back(found: Diagnosis) -> Diagnosis:
+    """The same of a firmware that is not on the board any more."""
+    cause = found.cause if found.told else f"of the firmware that was taken back: {found.cause}"
+    again = "the receipt has its log; with `rollback: false` it stays on the board"
+    return replace(found, cause=cause, action=Advice(again, "; then ", found.action) if found.action else again)
 
 
 def _usb(session: Session) -> tuple[str, str]:

@@ -21,6 +21,7 @@ from flashpipe.errors import (
     RollbackFailedError,
     RolledBackError,
     StoppedError,
+    without_port,
 )
 from flashpipe.flash import Region
 from flashpipe.flasher.backup import about, save_regions
@@ -103,8 +104,10 @@ def put_back(
             error.verdict,
         )
     record.note(replace(outcome, rolled_back=verdict))
+    failed = f"{without_port(error.message, session.port)} [{error.code}]"
     return RolledBackError(
-        f"{error.message} [{error.code}]; the board holds what it held before, and runs again: {verdict.summary}",
+        f"{session.port}: the board holds what it held before, and runs again: {verdict.summary};"
+        f" of what was written: {failed}",
         error.hint,
         error.verdict,
     )
