@@ -44,6 +44,19 @@ def test_a_healthy_board_is_told_to_be_healthy_and_is_not_written(command: Comma
     assert board.cells() == before
 
 
+def test_a_header_that_names_a_larger_flash_than_there_is_is_told(
+    command: Command, board: SimBoard, firmware: Path, tmp_path: Path
+) -> None:
+    cells = bytearray(b"\xff" * 0x400000)
+    image = firmware.read_bytes()
+    cells[: len(image)] = image[:2] + b"\x02\x80" + image[4:]
+    (tmp_path / "one.flash").write_bytes(cells)
+    command("boot", board.port).ok()
+    done = command("diagnose", board.port).ok()
+    assert "its header names 8MB, and this flash has 4 MB" in done.out
+    assert "nothing wrong" not in done.out
+
+
 def test_an_answer_that_comes_too_late_is_none_that_was_lost(
     command: Command, board: SimBoard, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,9 +13,19 @@ from flashpipe.board.diagnosis.evidence import Findings
 from flashpipe.board.diagnosis.look import look_at_board
 from flashpipe.board.diagnosis.rules_flash import PROTECT_BITS
 from flashpipe.board.loader.device import Device
+from flashpipe.board.loader.link import EsptoolLoader
 from flashpipe.board.ports.names import port_slug
-from flashpipe.errors import FlashProtectedError, FlashSizeError, NotTrustedError, RecordError, WireError
+from flashpipe.errors import (
+    FlashProtectedError,
+    FlashSizeError,
+    NotTrustedError,
+    PipelineError,
+    RecordError,
+    WireError,
+)
 from flashpipe.files import read_json
+from flashpipe.firmware.content_type import BOOT_MAGIC
+from flashpipe.flash import SECTOR_SIZE, SIZE_BYTES, Region, decode_size
 from flashpipe.flasher.boot_check import boot_error
 from flashpipe.flasher.explain_failure import LAST
 from flashpipe.flasher.model import BootExpectation
@@ -48,6 +58,7 @@ def diagnose(board: BoardRun, show: Callable[[str, str], None]) -> str:
     with session.step("look", "line and flash") as result:
         observed = look_at_board(session)
         result.append(f"{observed.answered} of {observed.asked} short questions answered right")
+    named = _size_in_header(session.link)
     entry = _entry(device.mac)
     for name, text in _rows(device, observed, session.baud, entry):
         show(name, text)
@@ -71,7 +82,21 @@ def diagnose(board: BoardRun, show: Callable[[str, str], None]) -> str:
     if verdict.kind not in HEALTHY:
         raise boot_error(session.port, verdict, BootExpectation(expect="any"))
     _refuse_protected(session.port, observed)
+    if named and device.flash_size and SIZE_BYTES[named] > device.flash_size:
+        return _end(
+            entry,
+            f"it starts, but its header names {named}, and this flash has {format_size(device.flash_size)}: what the"
+            " firmware keeps behind that lands on what lies before; `flashpipe flash` writes the right size",
+        )
     return _end(entry, "it starts", "nothing wrong was found")
+
+
+def _size_in_header(link: EsptoolLoader) -> str:
+    """The flash size that the image at 0x00000 names; empty where there is none, or it cannot be read."""
+    head = b""
+    with suppress(PipelineError):
+        head = link.read(Region(0, SECTOR_SIZE), lambda _done: None)
+    return decode_size(head[3] >> 4) or "" if head[:1] == bytes((BOOT_MAGIC,)) else ""
 
 
 def _entry(mac: str) -> journal.JournalEntry:
