@@ -240,6 +240,15 @@ def test_a_warning_of_the_sdk_is_a_failure_only_where_nothing_comes_after_it() -
     assert classify(start + "\ntemperature 21.5\n").kind == "firmware"
 
 
+def test_what_was_said_once_and_is_followed_by_start_after_start_is_the_failure() -> None:
+    """As an executed 2.2.1 has it: the words of its later starts are lost, for they follow at once."""
+    start = START.format(cause=2)
+    log = start + "system param error, use last saved param!\n" + start * 5
+    assert classify(log).kind == "system-params"
+    assert conclude(log) is None
+    assert conclude(log + start * 5) is not None
+
+
 @pytest.mark.parametrize("last", ["", "00 00 00 00", "00 a5 ff 0"])
 def test_what_the_sdk_found_in_place_of_its_parameters_are_no_words_of_a_firmware(last: str) -> None:
     """As an executed 1.4.0 has it on a flash that held zeros there."""

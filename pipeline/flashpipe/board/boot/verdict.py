@@ -55,6 +55,8 @@ UNREADABLE_IMAGE: Final = frozenset({"no-image", "bad-checksum"})
 """What the ROM says of an image that it cannot read."""
 LONGEST_CUT: Final = 24
 """Characters of a line without an end that no line of ROM, loader or SDK has that is cut before it is known as such."""
+MANY_STARTS: Final = 10
+"""After so many a failure is one, whatever it may be overcome by: loaders try each application three times at most."""
 PROMPTS: Final = frozenset({"prompt", "python-prompt"})
 
 
@@ -210,7 +212,8 @@ def _count(finding: LogFinding, starts: int) -> LogFinding:
     if starts < resets.LOOP_STARTS:
         return finding
     summary = f"{finding.verdict.summary}; {starts} starts seen"
-    return replace(finding, verdict=replace(finding.verdict, summary=summary))
+    conclusive = finding.conclusive or starts >= MANY_STARTS
+    return replace(finding, verdict=replace(finding.verdict, summary=summary), conclusive=conclusive)
 
 
 # --- rule 5 ----------------------------------------------------------------------------------------------------------
