@@ -150,6 +150,19 @@ def test_ports_come_and_go_by_themselves(tmp_path: Path, monkeypatch: pytest.Mon
     assert [one.likely for one in found.all()] == [True, False]  # not ticked for "flash all"
 
 
+def test_a_port_that_was_added_by_its_name_is_said_to_be_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discovery, "list_ports", list)
+    gone = {"/dev/pts/77"}
+    monkeypatch.setattr(Path, "exists", lambda path: str(path) not in gone)
+    found = Boards((tmp_path, tmp_path), lambda _board, _part: None)
+    board = found.add("/dev/pts/77")
+    found.look()
+    assert not board.present
+    gone.clear()
+    found.look()
+    assert board.present
+
+
 def test_a_board_is_on_the_page_once_and_there_is_an_end_of_them(tmp_path: Path) -> None:
     found = Boards((tmp_path, tmp_path), lambda _board, _part: None)
     assert found.add("sim://esp12?board=a") is found.add(" sim://esp12?board=a ")

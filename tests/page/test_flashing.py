@@ -213,6 +213,23 @@ def test_stop_and_go_on(page: Page, served: Served, firmware: Path, tmp_path: Pa
     assert cells.holds(firmware)
 
 
+def test_a_firmware_is_taken_wherever_it_is_dropped_on_the_page_of_a_board(
+    page: Page, served: Served, firmware: Path
+) -> None:
+    drop = """([place, name, data]) => { const files = new DataTransfer();
+        files.items.add(new File([Uint8Array.from(data)], name));
+        document.querySelector(place).dispatchEvent(new DragEvent("drop", {dataTransfer: files, bubbles: true})); }"""
+    payload = [firmware.name, list(firmware.read_bytes())]
+    page.goto(served.url)
+    page.evaluate(drop, ["h1", *payload])
+    expect(page.locator("#nowhere")).to_contain_text("open a board first")
+    board = served.add("sim://esp12?inline=1&board=dropped")
+    page.goto(served.address(board))
+    page.evaluate(drop, ["h1", *payload])
+    expect(page.locator("#flash")).to_contain_text(f"File: {firmware.name}")
+    expect(page.locator("#nowhere")).to_be_hidden()
+
+
 def test_what_a_flash_has_left_half_done_is_not_the_doing_of_what_is_clicked_next(
     served: Served, firmware: Path, tmp_path: Path
 ) -> None:

@@ -190,6 +190,11 @@ class BoardOnPage:
             face.answer(agreed=agreed)
 
     @property
+    def mac(self) -> str:
+        """Of the board that was there last; empty where none has answered yet."""
+        return str(self.device.get("mac", ""))
+
+    @property
     def likely(self) -> bool:
         """Whether a board may be expected behind it: not behind a serial port that is built into this machine."""
         return not self.about.get("local") or bool(self.about.get("usb") or self.about.get("virtual"))

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -147,12 +148,20 @@ class Boards:
             if board.about.get("local") and board.present and board.port not in ports:
                 board.present = False
                 self._tell(board, "boards")
+            elif _is_device(board) and board.present != Path(board.port).exists():
+                board.present = not board.present
+                self._tell(board, "boards")
 
 
 def _fresh_mac() -> str:
     """That of no board before: an earlier page's is in records, and its flash is gone."""
     number = secrets.randbelow(1 << 20)
     return f"5c:cf:7f:b{number >> 16:x}:{number >> 8 & 0xFF:02x}:{number & 0xFF:02x}"
+
+
+def _is_device(board: BoardOnPage) -> bool:
+    """Whether a port that was added by its name is a file of the system, which is there or not."""
+    return not board.about.get("local") and board.port.startswith("/dev/")
 
 
 def _about(info: discovery.PortInfo, memory: PortMemory) -> dict[str, object]:

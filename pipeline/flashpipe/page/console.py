@@ -185,7 +185,7 @@ class BoardConsole:
                 )
         except PipelineError as error:
             self.wanted, self.failure = False, failure_facts(error)
-            self.note(on_page(str(error)))
+            self.note(f"{self.failure['message']} [code: {error.code}]; next: {self.failure['next']}")
         finally:
             over.set()
             self.open, self.given_to = False, ""

@@ -139,11 +139,19 @@ document.addEventListener("change", (event) => {
   } else if (input.form && input.form.id === "choice") choose();
 });
 
+// Beside a box, a file is a firmware; among the Lua files, it is one of them.
+function zoneAt(target) {
+  const within = (selector) => target.closest && target.closest(selector);
+  return within("[data-drop], [data-put]") || $(within("#lua") ? "[data-put]" : "[data-drop]");
+}
+
 for (const kind of ["dragover", "dragleave", "drop"]) {
   document.addEventListener(kind, (event) => {
+    if (!event.dataTransfer || !event.dataTransfer.types.includes("Files")) return; // text that is moved within a field
     event.preventDefault();
-    const zone = event.target.closest && event.target.closest("[data-drop], [data-put]");
+    const zone = zoneAt(event.target);
     $$(".over").forEach((one) => one.classList.remove("over"));
+    if (kind === "drop") $("#nowhere").hidden = Boolean(zone);
     if (!zone) return;
     if (kind === "dragover") zone.classList.add("over");
     if (kind === "drop") dropped(zone, [...event.dataTransfer.files]);
