@@ -76,7 +76,8 @@ class ConsoleLines:
         self._last: dict[str, float] = {}
         self._pace = Pace()
         self._panel = Panel(self._stream) if self._live and prefix else None
-        self._blocks = "#-" if (self._stream.encoding or "").lower().replace("-", "") != "utf8" else "█░"
+        self._encoding = getattr(self._stream, "encoding", None)  # what doit puts before it has none
+        self._blocks = "#-" if (self._encoding or "").lower().replace("-", "") != "utf8" else "█░"
 
     def __call__(self, event: Event) -> None:
         """Show one event; where another thread is just showing something, it shows this as well."""
@@ -190,7 +191,7 @@ class ConsoleLines:
 
     def _shown(self, text: str) -> str:
         """As the stream can show it."""
-        encoding = self._stream.encoding or "utf-8"
+        encoding = self._encoding or "utf-8"
         return terminal.visible(mask_urls(text)).encode(encoding, "replace").decode(encoding)
 
     def _write(self, text: str) -> None:
